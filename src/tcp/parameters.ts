@@ -1,0 +1,70 @@
+/**
+ * Settings of one TCP engine (one per stack or offload target). The first group is what the host sets on a target with
+ * NDIS_TCP_CONNECTION_OFFLOAD_PARAMETERS (spec/ddi.md 7); the second is ours. All plain data.
+ */
+export interface TcpParameters {
+  /** Ticks per second of every tick-valued variable: 10, 100 or 1000 (OID-03). */
+  readonly ticksPerSecond: number;
+  /** Full-sized segments received before an ACK is sent at once (TMR-DACK-02; RFC 9293 MAY-18, SHLD-19). */
+  readonly ackFrequency: number;
+  /** Longest delay of an ACK, ticks (TMR-DACK-03, spec/decisions.md 20). */
+  readonly delayedAckTicks: number;
+  /** Retransmissions of one segment, or window probes of one round, before the connection is given up. */
+  readonly maximumRetransmissions: number;
+  /** Retransmissions after which the neighbor is in doubt (OID-05). */
+  readonly doubtReachabilityRetransmissions: number;
+  /** Longest time for which a small segment or window update is held back, ticks (TMR-SWS-02). */
+  readonly swsPreventionTicks: number;
+  /** Duplicate ACKs that start fast retransmit (OID-04). */
+  readonly duplicateAckThreshold: number;
+  /** Push timer, ticks (TMR-PUSH-01). */
+  readonly pushTicks: number;
+  /** Ticks after which an unconfirmed neighbor is stale (NBR-06). */
+  readonly nceStaleTicks: number;
+
+  /** Lower bound of the RTO, ticks (spec/decisions.md 20; RFC 6298 2.4 allows 1 s, current stacks use 200 ms). */
+  readonly minimumRtoTicks: number;
+  /** Upper bound of the RTO, ticks (RFC 6298 2.5: at least 60 s). */
+  readonly maximumRtoTicks: number;
+  /** RTO before the first sample, ticks (RFC 6298 2.1). */
+  readonly initialRtoTicks: number;
+  /** 2 MSL: how long TIME-WAIT lasts, ticks (RFC 9293 section 3.6.1). */
+  readonly timeWaitTicks: number;
+  /** FIN-WAIT-2 without a segment from the peer, ticks (TMR-FW2-02). */
+  readonly finWait2Ticks: number;
+  /** SYN, or SYN-ACK, retransmissions before an opening is given up. */
+  readonly maximumSynRetransmissions: number;
+  /** Initial congestion window in segments (RFC 6928). */
+  readonly initialWindowSegments: number;
+  readonly congestionControl: 'cubic' | 'newreno';
+  /** Challenge ACKs a second that the whole stack sends at most, on average (RFC 5961 section 7; spec/decisions.md 21). */
+  readonly challengeAcksPerSecond: number;
+  /** Most bytes of out-of-order data and bookkeeping kept per connection; more is dropped. */
+  readonly outOfOrderLimitSegments: number;
+  /** Largest payload of one segment handed to `transmit`, bytes: the segmentation offload size. At most 65535. */
+  readonly maximumSegmentPayload: number;
+}
+
+/** Defaults for `ticksPerSecond` 1000: one tick is a millisecond. */
+export const DEFAULT_TCP_PARAMETERS: TcpParameters = {
+  ticksPerSecond: 1000,
+  ackFrequency: 2,
+  delayedAckTicks: 40,
+  maximumRetransmissions: 15,
+  doubtReachabilityRetransmissions: 3,
+  swsPreventionTicks: 200,
+  duplicateAckThreshold: 3,
+  pushTicks: 500,
+  nceStaleTicks: 30_000,
+  minimumRtoTicks: 200,
+  maximumRtoTicks: 60_000,
+  initialRtoTicks: 1000,
+  timeWaitTicks: 60_000,
+  finWait2Ticks: 120_000,
+  maximumSynRetransmissions: 6,
+  initialWindowSegments: 10,
+  congestionControl: 'cubic',
+  challengeAcksPerSecond: 100,
+  outOfOrderLimitSegments: 4096,
+  maximumSegmentPayload: 65535,
+};

@@ -1,0 +1,159 @@
+/**
+ * The three classes of TCP variables that the contract names (spec/ddi.md 5.3–5.5), and the extension for what it has
+ * no room for (spec/decisions.md 23). They are both the control block of the engine and the state that crosses the
+ * line: handing a connection over moves these objects, it does not translate them.
+ *
+ * Sequence numbers and timestamps are int32; times named *Ticks or *Delta are in ticks of `ticksPerSecond`.
+ */
+import { TcpState } from './state.ts';
+
+/** A timer field that says "not running" (DOC_TIMER_NOT_RUNNING; QRY-06, TMR-GEN-04). */
+export const TIMER_NOT_RUNNING = -1;
+
+/** `maxRt` without any limit (TMR-RTX-04). */
+export const MAX_RT_UNLIMITED = 0xffffffff;
+
+/** Flags of the constant class: TCP_OFFLOAD_STATE_CONST.Flags. */
+export const TcpConstantFlag = { TIMESTAMP_ENABLED: 0x01, SACK_ENABLED: 0x02, WINDOW_SCALING_ENABLED: 0x04 } as const;
+
+/** Flags of the cached class: TCP_OFFLOAD_STATE_CACHED.Flags. The last three are commands of an update. */
+export const TcpCachedFlag = {
+  KEEP_ALIVE_ENABLED: 0x01,
+  NAGLING_ENABLED: 0x02,
+  KEEP_ALIVE_RESTART: 0x04,
+  MAX_RT_RESTART: 0x08,
+  UPDATE_RCV_WND: 0x10,
+} as const;
+
+/** TCP_OFFLOAD_STATE_CONST: never changes while the connection lives (STATE-01). */
+export class TcpConstantState {
+  /** `TcpConstantFlag` bits. */
+  flags = 0;
+  remotePort = 0;
+  localPort = 0;
+  /** Shift for windows that the peer advertises, 0…14. */
+  sndWindScale = 0;
+  /** Shift for windows that we advertise, 0…14. */
+  rcvWindScale = 0;
+  /** MSS that the peer announced in its SYN, bytes (536 when it announced none). */
+  remoteMss = 536;
+  /** RSS hash of the connection (RSS-01). */
+  hashValue = 0;
+}
+
+/** TCP_OFFLOAD_STATE_CACHED: owned by the host, changed by update (STATE-02). */
+export class TcpCachedState {
+  /** `TcpCachedFlag` bits. */
+  flags: number = TcpCachedFlag.NAGLING_ENABLED;
+  /** Receive window when nothing is buffered, bytes. */
+  initialRcvWnd = 65535;
+  /** Preferred size of a receive indication, bytes; 0 unspecified. */
+  rcvIndicationSize = 0;
+  /** Keepalive probes before the connection counts as broken. */
+  kaProbeCount = 10;
+  /** Idle ticks before the first keepalive probe. */
+  kaTimeout = 7_200_000;
+  /** Ticks between keepalive probes. */
+  kaInterval = 75_000;
+  /** Ticks for which one segment may be retransmitted; 0: the count limit applies; `MAX_RT_UNLIMITED`: no limit. */
+  maxRt = 0;
+  flowLabel = 0;
+  ttlOrHopLimit = 64;
+  tosOrTrafficClass = 0;
+  userPriority = 0;
+}
+
+/** A counter and a timer that travel together: the KeepAlive and Retransmit members (STATE-22). */
+export interface KeepAliveVariables {
+  /** Probes sent without an answer. */
+  probeCount: number;
+  /** Ticks to the next timeout; -1 not running. Valid in a snapshot only; the engine keeps a deadline. */
+  timeoutDelta: number;
+}
+
+export interface RetransmitVariables {
+  /** Retransmissions of the current segment, or window probes of the current round. */
+  count: number;
+  /** Ticks to the next timeout; -1 not running. Valid in a snapshot only; the engine keeps a deadline. */
+  timeoutDelta: number;
+}
+
+/** TCP_OFFLOAD_STATE_DELEGATED without its data members: owned by whoever runs the connection (STATE-04). */
+export class TcpDelegatedState {
+  state: TcpState = TcpState.CLOSED;
+  /** RCV.NXT. */
+  rcvNxt = 0;
+  /** RCV.WND: bytes from `rcvNxt` that we have advertised. */
+  rcvWnd = 0;
+  /** SND.UNA. */
+  sndUna = 0;
+  /** SND.NXT: what is sent next; behind `sndMax` after a retransmission timeout. */
+  sndNxt = 0;
+  /** First sequence number never sent (spec/algorithms.md 12). */
+  sndMax = 0;
+  /** SND.WND, bytes (scaled). */
+  sndWnd = 0;
+  /** Largest SND.WND seen, bytes. */
+  maxSndWnd = 0;
+  /** SND.WL1: sequence number of the segment of the last window update. SND.WL2 is always SND.UNA. */
+  sendWl1 = 0;
+  /** Congestion window, bytes. */
+  cWnd = 0;
+  /** Slow start threshold, bytes. */
+  ssThresh = 0x7fffffff;
+  /** Smoothed round-trip time times 8, ticks (STATE-12). Valid in a snapshot; the engine keeps microseconds. */
+  sRtt = 0;
+  /** Round-trip time variation times 4, ticks (STATE-12). Valid in a snapshot; the engine keeps microseconds. */
+  rttVar = 0;
+  /** TS.Recent: the timestamp to echo (RFC 7323 section 4.3). */
+  tsRecent = 0;
+  /** Age of `tsRecent`, ticks. Valid in a snapshot; the engine keeps the tick when it was set (TS-08). */
+  tsRecentAge = 0;
+  /** The sender's own timestamp clock at the snapshot (TS-03, TS-04). */
+  tsTime = 0;
+  /** Ticks spent so far on retransmitting the current segment (TMR-RTX-06). */
+  totalRt = 0;
+  dupAckCount = 0;
+  /** Round of zero-window probing (TMR-PERSIST-07). */
+  sndWndProbeCount = 0;
+  keepAlive: KeepAliveVariables = { probeCount: 0, timeoutDelta: TIMER_NOT_RUNNING };
+  /** Also the persist timer while SND.WND is 0, and the FIN_WAIT_2 timer in FIN-WAIT-2 (TMR-PERSIST-07, TMR-FW2-01). */
+  retransmit: RetransmitVariables = { count: 0, timeoutDelta: TIMER_NOT_RUNNING };
+}
+
+/** Bytes received ahead of RCV.NXT that a hand-over carries in the extension. */
+export interface OutOfOrderSegment {
+  /** Sequence number of the first byte, int32. */
+  readonly sequence: number;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * The named extension of spec/decisions.md 23, revision 1: what the contract's delegated class has no room for.
+ * Plain data (it survives a structured clone). Both ends announce that they know it; otherwise its content is dropped
+ * and the completion names what was lost.
+ */
+export interface TcpExtensionState {
+  readonly revision: 1;
+  /** Bytes received out of order, ascending and disjoint. */
+  outOfOrder: OutOfOrderSegment[];
+  /** SACKed ranges above SND.UNA: left, right, left, right … int32, ascending and disjoint. */
+  scoreboard: number[];
+  /** In loss recovery: sequence number at which it ends (RFC 6675 RecoveryPoint); meaningful when `inRecovery`. */
+  recoveryPoint: number;
+  inRecovery: boolean;
+  /** RFC 6675 HighRxt. */
+  highRxt: number;
+  /** Smoothed round-trip time in microseconds, 0 when there is no sample yet. */
+  srttMicroseconds: number;
+  rttvarMicroseconds: number;
+  /** Name of the congestion control that wrote `congestion`. */
+  congestionControl: 'cubic' | 'newreno';
+  /** State of that congestion control; bytes and microseconds. */
+  congestion: Record<string, number>;
+  /** A FIN received ahead of missing bytes: its sequence number, or null. */
+  outOfOrderFin: number | null;
+}
+
+/** The parts of the extension that can be lost when an end does not know it (spec/decisions.md 23). */
+export type ExtensionPart = 'out-of-order bytes' | 'SACK scoreboard' | 'congestion control state' | 'RTT precision';
