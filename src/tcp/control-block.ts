@@ -1,0 +1,162 @@
+/**
+ * The transmission control block (RFC 9293 section 3.3.1): the contract's three classes of variables, which a
+ * hand-over moves, and what stays with whoever runs the connection at the moment.
+ *
+ * One monomorphic class; every field is set in the constructor.
+ */
+import type { TcpHeader } from '../wire/tcp-header.ts';
+import { type CongestionControl, createCongestionControl } from './congestion/index.ts';
+import type { TcpContext } from './context.ts';
+import { ReassemblyQueue } from './reassembly-queue.ts';
+import { RttEstimator } from './rtt.ts';
+import { SackScoreboard } from './sack-scoreboard.ts';
+import { SendQueue } from './send-queue.ts';
+import { WheelEntry } from './timing-wheel.ts';
+import { type TcpCachedState, type TcpConstantState, TcpDelegatedState, TIMER_NOT_RUNNING } from './variables.ts';
+
+/**
+ * Whoever runs a connection: the host stack or an offload target. The engine calls it while it processes a segment or
+ * a timer; it must not call the engine for the same connection before that call has returned.
+ */
+export interface ConnectionOwner {
+  /**
+   * Sends one segment. `header` is reused after the call. The payload is `payloadLength` bytes of `cb.sendQueue` from
+   * `payloadOffset`; it may exceed the segment size when the owner asked for segmentation (`cb.segmentLimit`).
+   */
+  transmit(cb: ControlBlock, header: TcpHeader, payloadOffset: number, payloadLength: number): void;
+  /**
+   * In-order data. The owner may keep a view of `buffer` (frames are never reused). It adds the bytes to
+   * `cb.receiveBuffered` only by keeping them: the engine has done so already, and `consumed` takes them off.
+   */
+  deliver(cb: ControlBlock, buffer: Uint8Array, offset: number, length: number): void;
+  /** `bytes` more of the send queue were acknowledged and have been released. */
+  acknowledged(cb: ControlBlock, bytes: number): void;
+  /** The earliest timer of the connection is due: the owner calls `timersExpire` and applies what it answers. */
+  expired(cb: ControlBlock): void;
+}
+
+export class ControlBlock extends WheelEntry {
+  readonly constant: TcpConstantState;
+  readonly cached: TcpCachedState;
+  readonly delegated: TcpDelegatedState;
+  readonly owner: ConnectionOwner;
+  /** What the owner attaches: its own object for the connection. */
+  readonly attachment: object;
+
+  readonly sendQueue = new SendQueue();
+  readonly congestion: CongestionControl;
+  readonly rtt = new RttEstimator();
+  /** Created with the first out-of-order segment: most connections never need one. */
+  reassembly: ReassemblyQueue | null = null;
+  /** Created with the first SACK block. */
+  scoreboard: SackScoreboard | null = null;
+
+  /** Bytes of IP and TCP headers without options that the path MTU must hold: 40 for IPv4, 60 for IPv6. */
+  readonly headerOverhead: number;
+  /** Path MTU, bytes (RFC 9293 section 3.7.2). */
+  pathMtu: number;
+  /** Payload of a full-sized segment that we send, bytes: derived from RemoteMss, the path MTU and options (STATE-18). */
+  sendMss = 0;
+  /** Payload of a full-sized segment that we expect, bytes. */
+  receiveMss = 0;
+  /** Largest payload of one call to `transmit`: `sendMss`, or more when the link segments for us. */
+  segmentLimit = 0;
+
+  // ---- sending ----
+  /** Initial send sequence number, int32. */
+  iss = 0;
+  /** In fast recovery (RFC 6582, RFC 6675). */
+  inRecovery = false;
+  /** Recovery ends when this is acknowledged; no new one starts before (RFC 6582 "recover", RFC 6675 RecoveryPoint). */
+  recoveryPoint = 0;
+  recoveryPointValid = false;
+  /** RFC 6675 HighRxt: highest sequence number retransmitted in this recovery. */
+  highRxt = 0;
+  /** Segments of new data sent by limited transmit (RFC 3042) on the current duplicate ACKs, bytes. */
+  limitedTransmitBytes = 0;
+  /** Sequence number whose acknowledgment ends the timed round trip, and when it was sent; `timing` says that one runs. */
+  timedSequence = 0;
+  timedAt = 0;
+  timing = false;
+  /** When we last sent data, microseconds: idle restart (RFC 5681 section 4.1). */
+  lastSendAt = 0;
+  /** The sender has been limited by cWnd since the last ACK: only then does cWnd grow (RFC 9438 section 5.8). */
+  cwndLimited = false;
+
+  // ---- receiving ----
+  /** Bytes delivered to the owner and not yet consumed: they narrow the window. */
+  receiveBuffered = 0;
+  /** Last.ACK.sent (RFC 7323 section 4.3). */
+  lastAckSent = 0;
+  /** In-order segments received since the last ACK was sent (TMR-DACK-02). */
+  segmentsSinceAck = 0;
+  /** An ACK must leave before the processing of this segment ends. */
+  ackNow = false;
+  /** A FIN that arrived ahead of missing bytes: its sequence number. */
+  finSequence = 0;
+  finReceived = false;
+  /** Tick at which `delegated.tsRecent` was set. */
+  tsRecentSetAt = 0;
+  /** Our timestamp clock minus `context.ticks` (StackDelta, NicDelta; TS-01, TS-04). */
+  timestampDelta = 0;
+  /** Segments with URG are handed to the owner untouched instead of being processed (URG-02…04). */
+  refuseUrgent = false;
+
+  // ---- timers: deadlines in ticks, -1 not running ----
+  retransmitDeadline = TIMER_NOT_RUNNING;
+  delayedAckDeadline = TIMER_NOT_RUNNING;
+  keepAliveDeadline = TIMER_NOT_RUNNING;
+  swsDeadline = TIMER_NOT_RUNNING;
+  /** Tick at which the retransmit timer was started: what it ran for counts into TotalRT. */
+  retransmitStartedAt = 0;
+  /** Tick of the last acceptable segment: keepalive counts from here. */
+  lastReceivedAt = 0;
+
+  // ---- blind-attack rules (RFC 5961; spec/algorithms.md 9) ----
+  /** An in-window RST was answered with a challenge ACK, and nothing acceptable has come since (RST-03). */
+  validating = false;
+  /** The keepalive timer runs only because of the mitigation (RST-11). */
+  mitigationKeepAlive = false;
+  /** Tick before which no further challenge ACK answers a SYN (RST-06). */
+  synChallengeAfter = -1;
+
+  /** Opened by a call of the user (SYN-SENT first) and not by a listener: RFC 9293 3.10.7.4 "initiated with an active OPEN". */
+  activeOpen = false;
+  /** SYN retransmissions so far. */
+  synRetransmissions = 0;
+  /** Bits of `Disposition` gathered while a segment or timer is processed. */
+  disposition = 0;
+
+  constructor(
+    context: TcpContext,
+    owner: ConnectionOwner,
+    attachment: object,
+    constant: TcpConstantState,
+    cached: TcpCachedState,
+    headerOverhead: number,
+    pathMtu: number,
+  ) {
+    super();
+    this.owner = owner;
+    this.attachment = attachment;
+    this.constant = constant;
+    this.cached = cached;
+    this.delegated = new TcpDelegatedState();
+    this.congestion = createCongestionControl(context.parameters.congestionControl);
+    this.headerOverhead = headerOverhead;
+    this.pathMtu = pathMtu;
+    this.lastReceivedAt = context.ticks;
+  }
+
+  /** The queue of out-of-order segments, made on first use. */
+  reassemblyQueue(limitSegments: number): ReassemblyQueue {
+    this.reassembly ??= new ReassemblyQueue(limitSegments);
+    return this.reassembly;
+  }
+
+  /** The SACK scoreboard, made on first use. */
+  sackScoreboard(): SackScoreboard {
+    this.scoreboard ??= new SackScoreboard();
+    return this.scoreboard;
+  }
+}
