@@ -1,0 +1,15 @@
+/** Bytes and headers: parsing, writing and describing Ethernet, ARP, IPv4, ICMPv4 and TCP. Nothing here throws on input. */
+
+export * from './addresses.ts';
+export * from './arp.ts';
+export { readInt32, readUint16, writeInt32, writeUint16 } from './bytes.ts';
+export * from './checksum.ts';
+export * from './describe.ts';
+export * from './drop-reason.ts';
+export * from './ethernet.ts';
+export * from './frame.ts';
+export * from './icmpv4.ts';
+export * from './ipv4.ts';
+export * from './segment-object.ts';
+export * from './tcp.ts';
+export * from './tcp-header.ts';
