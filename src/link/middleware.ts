@@ -1,0 +1,150 @@
+/** Ports that wrap a port: they look like the port they wrap, and see or change what passes. */
+
+import { type DirectionSettings, deliverDue, type FrameObserver, ImpairedDirection } from './impairment.ts';
+import { discardFrame, type LinkPort, type Stepped } from './link.ts';
+import { Random } from './random.ts';
+
+/** Receives frames that pass a port; the interface of a pcapng file (`trace/pcapng`) is one. */
+export interface FrameRecorder {
+  /**
+   * @param timeMicroseconds when the frame passed
+   * @param direction as the port's user sees it
+   * @param frame not the recorder's: it copies what it keeps
+   * @param comment a remark for people, null for none
+   */
+  record(timeMicroseconds: number, direction: 'inbound' | 'outbound', frame: Uint8Array, comment: string | null): void;
+}
+
+/** Records every frame that passes the wrapped port, in both directions, before it is delivered. */
+export class CapturePort implements LinkPort {
+  onReceive: (frame: Uint8Array) => void = discardFrame;
+  /** Asked for a comment on each frame; null for none. */
+  annotate: ((direction: 'inbound' | 'outbound', frame: Uint8Array) => string | null) | null = null;
+  readonly #inner: LinkPort;
+  readonly #recorder: FrameRecorder;
+  readonly #now: () => number;
+
+  /** @param now the current time in microseconds, as it is to stand in the capture */
+  constructor(inner: LinkPort, recorder: FrameRecorder, now: () => number) {
+    this.#inner = inner;
+    this.#recorder = recorder;
+    this.#now = now;
+    inner.onReceive = (frame) => {
+      this.#record('inbound', frame);
+      this.onReceive(frame);
+    };
+  }
+
+  get name(): string {
+    return this.#inner.name;
+  }
+
+  get mtu(): number {
+    return this.#inner.mtu;
+  }
+
+  send(frame: Uint8Array): void {
+    this.#record('outbound', frame);
+    this.#inner.send(frame);
+  }
+
+  #record(direction: 'inbound' | 'outbound', frame: Uint8Array): void {
+    const comment = this.annotate === null ? null : this.annotate(direction, frame);
+    this.#recorder.record(this.#now(), direction, frame, comment);
+  }
+}
+
+/** Counts the frames and bytes that pass the wrapped port. */
+export class CountingPort implements LinkPort {
+  framesSent = 0;
+  bytesSent = 0;
+  framesReceived = 0;
+  bytesReceived = 0;
+  onReceive: (frame: Uint8Array) => void = discardFrame;
+  readonly #inner: LinkPort;
+
+  constructor(inner: LinkPort) {
+    this.#inner = inner;
+    inner.onReceive = (frame) => {
+      this.framesReceived += 1;
+      this.bytesReceived += frame.length;
+      this.onReceive(frame);
+    };
+  }
+
+  get name(): string {
+    return this.#inner.name;
+  }
+
+  get mtu(): number {
+    return this.#inner.mtu;
+  }
+
+  send(frame: Uint8Array): void {
+    this.framesSent += 1;
+    this.bytesSent += frame.length;
+    this.#inner.send(frame);
+  }
+}
+
+/** The directions of an impaired port, as its user sees them. */
+export type PortDirection = 'outgoing' | 'incoming';
+
+/** How an impaired port behaves; what is left out is perfect, and the MTU is that of the wrapped port. */
+export interface ImpairedPortOptions {
+  /** Decides every random event. Default 1. */
+  seed?: number;
+  outgoing?: Partial<DirectionSettings>;
+  incoming?: Partial<DirectionSettings>;
+}
+
+/** Does to the wrapped port's frames what a bad network would: for real links that are too good. */
+export class ImpairedPort implements LinkPort, Stepped {
+  onReceive: (frame: Uint8Array) => void = discardFrame;
+  /** Counters and settings of the frames that are sent. */
+  readonly outgoing: ImpairedDirection<PortDirection>;
+  /** Counters and settings of the frames that arrive. */
+  readonly incoming: ImpairedDirection<PortDirection>;
+  readonly #inner: LinkPort;
+  #now = 0;
+  readonly #sendOn = (frame: Uint8Array): void => this.#inner.send(frame);
+  readonly #receiveOn = (frame: Uint8Array): void => this.onReceive(frame);
+
+  /** @throws RangeError when an option makes no sense */
+  constructor(inner: LinkPort, options: ImpairedPortOptions = {}) {
+    const random = new Random(options.seed ?? 1);
+    const mtu = inner.mtu;
+    this.#inner = inner;
+    this.outgoing = new ImpairedDirection<PortDirection>('outgoing', { mtu, ...options.outgoing }, random.fork());
+    this.incoming = new ImpairedDirection<PortDirection>('incoming', { mtu, ...options.incoming }, random.fork());
+    inner.onReceive = (frame) => this.incoming.send(frame, this.#now);
+  }
+
+  get name(): string {
+    return this.#inner.name;
+  }
+
+  get mtu(): number {
+    return this.outgoing.settings.mtu;
+  }
+
+  /** Sees every frame of both directions once; null for none. */
+  set observer(observer: FrameObserver<PortDirection> | null) {
+    this.outgoing.observer = observer;
+    this.incoming.observer = observer;
+  }
+
+  send(frame: Uint8Array): void {
+    this.outgoing.send(frame, this.#now);
+  }
+
+  /** Passes on what is due at `nowMicroseconds`; what is sent meanwhile waits for the next call. */
+  advance(nowMicroseconds: number): void {
+    this.#now = Math.max(this.#now, nowMicroseconds);
+    deliverDue(this.outgoing, this.#sendOn, this.incoming, this.#receiveOn, this.#now);
+  }
+
+  nextDeadline(): number {
+    return Math.min(this.outgoing.next(), this.incoming.next());
+  }
+}
