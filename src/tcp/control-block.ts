@@ -72,6 +72,8 @@ export class ControlBlock extends WheelEntry {
   recoveryPointValid = false;
   /** RFC 6675 HighRxt: highest sequence number retransmitted in this recovery. */
   highRxt = 0;
+  /** The rescue retransmission of this recovery has been used (RFC 6675 NextSeg rule 4). */
+  rescued = false;
   /** Segments of new data sent by limited transmit (RFC 3042) on the current duplicate ACKs, bytes. */
   limitedTransmitBytes = 0;
   /** Sequence number whose acknowledgment ends the timed round trip, and when it was sent; `timing` says that one runs. */
@@ -107,6 +109,8 @@ export class ControlBlock extends WheelEntry {
   delayedAckDeadline = TIMER_NOT_RUNNING;
   keepAliveDeadline = TIMER_NOT_RUNNING;
   swsDeadline = TIMER_NOT_RUNNING;
+  /** The silly-window timer has expired: send what the window allows, however little (TMR-SWS-02). */
+  swsOverride = false;
   /** Tick at which the retransmit timer was started: what it ran for counts into TotalRT. */
   retransmitStartedAt = 0;
   /** Tick of the last acceptable segment: keepalive counts from here. */
@@ -115,6 +119,8 @@ export class ControlBlock extends WheelEntry {
   // ---- blind-attack rules (RFC 5961; spec/algorithms.md 9) ----
   /** An in-window RST was answered with a challenge ACK, and nothing acceptable has come since (RST-03). */
   validating = false;
+  /** A challenge ACK has armed the keepalive timer and nothing acceptable has come since (RST-07). */
+  mitigating = false;
   /** The keepalive timer runs only because of the mitigation (RST-11). */
   mitigationKeepAlive = false;
   /** Tick before which no further challenge ACK answers a SYN (RST-06). */
@@ -124,6 +130,10 @@ export class ControlBlock extends WheelEntry {
   activeOpen = false;
   /** SYN retransmissions so far. */
   synRetransmissions = 0;
+  /** Segments sent more than once, for people: not part of a hand-over. */
+  retransmittedSegments = 0;
+  /** The segment being processed has moved SND.UNA. */
+  progressed = false;
   /** Bits of `Disposition` gathered while a segment or timer is processed. */
   disposition = 0;
 

@@ -1,0 +1,173 @@
+/** "Fifth, check the ACK field" of RFC 9293 section 3.10.7.4, with SACK, window updates and the states that end. */
+import type { TcpHeader } from '../wire/tcp-header.ts';
+import { challengeAck } from './blind-attack.ts';
+import type { TcpContext } from './context.ts';
+import type { ControlBlock } from './control-block.ts';
+import {
+  isProbing,
+  nextPersistRound,
+  setRetransmitTimer,
+  startPersist,
+  startRetransmitTimer,
+  startTimeWait,
+  stopRetransmitTimer,
+} from './deadlines.ts';
+import { Disposition } from './disposition.ts';
+import { finPending } from './flight.ts';
+import { duplicateAck, recoveryAck } from './recovery.ts';
+import { after, atOrAfter, before } from './sequence.ts';
+import { TcpState } from './state.ts';
+import { timestampNow } from './transmit.ts';
+import { TcpConstantFlag } from './variables.ts';
+
+/** A round trip longer than this is a broken clock or a forged echo, not a measurement. Ticks per second times this. */
+const LONGEST_RTT_SECONDS = 120;
+
+/** Applies the ACK, SACK and window fields. False: the segment is to be dropped (RFC 5961 section 5). */
+export function acknowledge(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): boolean {
+  const d = cb.delegated;
+  const ack = header.acknowledgment;
+  // RFC 5961 section 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT, where SND.NXT is all that was ever sent.
+  if (after(ack, d.sndMax) || before(ack, (d.sndUna - d.maxSndWnd) | 0)) {
+    tcp.statistics.unacceptableAcks++;
+    challengeAck(tcp, cb);
+    return false;
+  }
+  const sack = (cb.constant.flags & TcpConstantFlag.SACK_ENABLED) !== 0;
+  const newlySacked = sack && header.sackCount > 0 ? applySackBlocks(cb, header) : 0;
+  if (after(ack, d.sndUna)) newAck(tcp, cb, header);
+  if (isDuplicate(cb, header, sack, newlySacked)) duplicateAck(tcp, cb);
+  if (atOrAfter(ack, d.sndUna)) updateSendWindow(tcp, cb, header);
+  return true;
+}
+
+/** RFC 5681 section 2 without SACK; RFC 6675 section 2 with it. */
+function isDuplicate(cb: ControlBlock, header: TcpHeader, sack: boolean, newlySacked: number): boolean {
+  const d = cb.delegated;
+  if (sack) return newlySacked > 0;
+  return (
+    header.acknowledgment === d.sndUna &&
+    d.sndMax !== d.sndUna &&
+    header.payloadLength === 0 &&
+    !cb.progressed &&
+    header.window << cb.constant.sndWindScale === d.sndWnd
+  );
+}
+
+/** Records what the peer holds; ignores ranges outside what is outstanding (RFC 2018, RFC 2883 D-SACK). */
+function applySackBlocks(cb: ControlBlock, header: TcpHeader): number {
+  const d = cb.delegated;
+  const board = cb.sackScoreboard();
+  const floor = after(header.acknowledgment, d.sndUna) ? header.acknowledgment : d.sndUna;
+  let gained = 0;
+  for (let i = 0; i < header.sackCount; i++) {
+    const left = header.sackLeft[i];
+    const right = header.sackRight[i];
+    if (!after(right, floor) || after(right, d.sndMax) || !before(left, right)) continue;
+    gained += board.add(before(left, floor) ? floor : left, right);
+  }
+  return gained;
+}
+
+/** SEG.ACK > SND.UNA: release what it covers, measure, grow the window, restart the timer (RFC 6298 5.2, 5.3). */
+function newAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
+  const d = cb.delegated;
+  const ack = header.acknowledgment;
+  const advanced = (ack - d.sndUna) | 0;
+  const data = Math.min(advanced, cb.sendQueue.length);
+  const finAcknowledged = advanced > data && finPending(cb);
+
+  measureRoundTrip(tcp, cb, header);
+  cb.sendQueue.release(data);
+  d.sndUna = ack;
+  if (before(d.sndNxt, ack)) d.sndNxt = ack;
+  cb.scoreboard?.advance(ack);
+  cb.limitedTransmitBytes = 0;
+  cb.progressed = true;
+  cb.disposition |= Disposition.FORWARD_PROGRESS;
+
+  if (cb.inRecovery) {
+    recoveryAck(tcp, cb, advanced);
+  } else {
+    d.dupAckCount = 0;
+    if (cb.cwndLimited) cb.congestion.onAcknowledged(d, advanced, cb.sendMss, cb.rtt.srtt, tcp.now);
+  }
+  if (cb.recoveryPointValid && atOrAfter(ack, cb.recoveryPoint)) cb.recoveryPointValid = cb.inRecovery;
+
+  d.retransmit.count = 0;
+  d.totalRt = 0;
+  if (ack === d.sndMax) stopRetransmitTimer(cb);
+  else startRetransmitTimer(tcp, cb);
+
+  if (data > 0) cb.owner.acknowledged(cb, data);
+  if (finAcknowledged) finAcked(tcp, cb);
+}
+
+/** RFC 6298 section 3 with Karn's rule; with timestamps RFC 7323 section 4, TS-05. */
+function measureRoundTrip(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
+  if (cb.timing) {
+    if (before(header.acknowledgment, cb.timedSequence)) return;
+    cb.timing = false;
+    cb.rtt.sample(tcp.now - cb.timedAt);
+    return;
+  }
+  // Nothing is being timed: after a retransmission or a hand-over the echoed timestamp is the unambiguous measure.
+  if (!header.hasTimestamp || header.timestampEcho === 0) return;
+  const elapsed = (timestampNow(tcp, cb) - header.timestampEcho) | 0;
+  const perSecond = tcp.parameters.ticksPerSecond;
+  if (elapsed < 0 || elapsed > LONGEST_RTT_SECONDS * perSecond) return;
+  cb.rtt.sample((Math.max(elapsed, 1) * 1_000_000) / perSecond);
+}
+
+/** Our FIN is acknowledged: the state moves on (RFC 9293 section 3.10.7.4, FIN-WAIT-1, CLOSING, LAST-ACK). */
+function finAcked(tcp: TcpContext, cb: ControlBlock): void {
+  const d = cb.delegated;
+  cb.disposition |= Disposition.FIN_ACKNOWLEDGED;
+  switch (d.state) {
+    case TcpState.FIN_WAIT_1:
+      d.state = TcpState.FIN_WAIT_2;
+      setRetransmitTimer(tcp, cb, tcp.parameters.finWait2Ticks); // TMR-FW2-01, TMR-FW2-02
+      break;
+    case TcpState.CLOSING:
+      d.state = TcpState.TIME_WAIT;
+      startTimeWait(tcp, cb);
+      cb.disposition |= Disposition.TIME_WAIT;
+      break;
+    case TcpState.LAST_ACK:
+      d.state = TcpState.CLOSED;
+      stopRetransmitTimer(cb);
+      cb.disposition |= Disposition.CLOSED;
+      break;
+    default:
+      break;
+  }
+}
+
+/** SND.WND, SND.WL1 (SND.WL2 is SND.UNA), and with a zero window the persist rounds of spec/algorithms.md 3. */
+function updateSendWindow(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
+  const d = cb.delegated;
+  if (before(header.sequence, d.sendWl1)) return;
+  const scale = cb.constant.flags & TcpConstantFlag.WINDOW_SCALING_ENABLED ? cb.constant.sndWindScale : 0;
+  const window = header.window << scale;
+  const previous = d.sndWnd;
+  d.sendWl1 = header.sequence;
+  d.sndWnd = window;
+  if (window > d.maxSndWnd) d.maxSndWnd = window;
+  if (window === 0) {
+    if (!isProbing(cb)) return;
+    if (previous > 0) startPersist(tcp, cb); // TMR-PERSIST-01
+    // Only an ACK without data answers a probe; data that flows the other way must not push the next probe out.
+    else if (header.payloadLength === 0) nextPersistRound(tcp, cb); // TMR-PERSIST-04
+  } else if (previous === 0) {
+    leavePersist(tcp, cb); // TMR-PERSIST-05
+  }
+}
+
+function leavePersist(tcp: TcpContext, cb: ControlBlock): void {
+  const d = cb.delegated;
+  if (!finPending(cb) && cb.sendQueue.length === 0) return;
+  d.sndWndProbeCount = 0;
+  d.retransmit.count = 0;
+  stopRetransmitTimer(cb);
+  if (d.sndMax !== d.sndUna) startRetransmitTimer(tcp, cb);
+}

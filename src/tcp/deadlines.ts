@@ -1,0 +1,92 @@
+/**
+ * Starting and stopping the timers of a connection; `timers.ts` runs them when they expire.
+ *
+ * A connection has one entry in the timing wheel, armed for its earliest deadline or earlier: postponing a timer, which
+ * every ACK does, is one assignment; a wheel entry that fires too early is simply armed again.
+ */
+import type { TcpContext } from './context.ts';
+import type { ControlBlock } from './control-block.ts';
+import { finPending } from './flight.ts';
+import { isSynchronized } from './state.ts';
+import { TcpCachedFlag, TIMER_NOT_RUNNING } from './variables.ts';
+
+/** Exponent at which every back-off has reached its cap. */
+const MAXIMUM_BACKOFF_SHIFT = 20;
+
+/** RTO << shift, capped (RFC 6298 2.5 and 5.5; spec/decisions.md 19). Ticks. */
+export function backedOffRto(tcp: TcpContext, cb: ControlBlock, shift: number): number {
+  const rto = cb.rtt.rtoTicks(tcp.parameters);
+  return Math.min(rto * 2 ** Math.min(shift, MAXIMUM_BACKOFF_SHIFT), tcp.parameters.maximumRtoTicks);
+}
+
+/** Whether the retransmit timer serves window probing: SND.WND is 0 and something waits to be sent (TMR-PERSIST-01). */
+export function isProbing(cb: ControlBlock): boolean {
+  const d = cb.delegated;
+  return d.sndWnd === 0 && isSynchronized(d.state) && (cb.sendQueue.length > 0 || finPending(cb));
+}
+
+/** Starts the retransmit timer for the current back-off (RFC 6298 rule 5.1). */
+export function startRetransmitTimer(tcp: TcpContext, cb: ControlBlock): void {
+  const shift = isSynchronized(cb.delegated.state) ? cb.delegated.retransmit.count : cb.synRetransmissions;
+  setRetransmitTimer(tcp, cb, backedOffRto(tcp, cb, shift));
+}
+
+/** Starts the retransmit timer, in whichever role, with `ticks`. */
+export function setRetransmitTimer(tcp: TcpContext, cb: ControlBlock, ticks: number): void {
+  cb.retransmitStartedAt = tcp.ticks;
+  cb.retransmitDeadline = tcp.ticks + ticks;
+}
+
+export function stopRetransmitTimer(cb: ControlBlock): void {
+  cb.retransmitDeadline = TIMER_NOT_RUNNING;
+}
+
+/** First round of window probing (algorithms.md 3 step 1). */
+export function startPersist(tcp: TcpContext, cb: ControlBlock): void {
+  const d = cb.delegated;
+  d.sndWndProbeCount = 0;
+  d.retransmit.count = 0;
+  d.totalRt = 0;
+  setRetransmitTimer(tcp, cb, backedOffRto(tcp, cb, 0));
+}
+
+/** A zero-window ACK ends the round, whichever of the two timers runs (step 4; spec/decisions.md 19). */
+export function nextPersistRound(tcp: TcpContext, cb: ControlBlock): void {
+  const d = cb.delegated;
+  d.sndWndProbeCount = Math.min(d.sndWndProbeCount + 1, 255);
+  d.retransmit.count = 0;
+  setRetransmitTimer(tcp, cb, backedOffRto(tcp, cb, d.sndWndProbeCount));
+}
+
+/** Enters TIME-WAIT or restarts its 2 MSL (RFC 9293 section 3.10.7.4). */
+export function startTimeWait(tcp: TcpContext, cb: ControlBlock): void {
+  cb.delayedAckDeadline = TIMER_NOT_RUNNING;
+  cb.swsDeadline = TIMER_NOT_RUNNING;
+  cb.keepAliveDeadline = TIMER_NOT_RUNNING;
+  setRetransmitTimer(tcp, cb, tcp.parameters.timeWaitTicks);
+}
+
+/** Starts the delayed-ACK timer when it is not running (TMR-DACK-03). */
+export function startDelayedAck(tcp: TcpContext, cb: ControlBlock): void {
+  if (cb.delayedAckDeadline === TIMER_NOT_RUNNING) cb.delayedAckDeadline = tcp.ticks + tcp.parameters.delayedAckTicks;
+}
+
+/** Starts, restarts or stops keepalive as the cached variables say (TMR-KA-01, TMR-KA-02). */
+export function resetKeepAlive(tcp: TcpContext, cb: ControlBlock): void {
+  cb.delegated.keepAlive.probeCount = 0;
+  cb.mitigationKeepAlive = false;
+  cb.keepAliveDeadline =
+    cb.cached.flags & TcpCachedFlag.KEEP_ALIVE_ENABLED ? tcp.ticks + cb.cached.kaTimeout : TIMER_NOT_RUNNING;
+}
+
+/** Arms the wheel for the earliest deadline, unless it is armed for that or earlier. */
+export function arm(tcp: TcpContext, cb: ControlBlock): void {
+  let earliest = Number.POSITIVE_INFINITY;
+  if (cb.retransmitDeadline >= 0) earliest = cb.retransmitDeadline;
+  if (cb.delayedAckDeadline >= 0 && cb.delayedAckDeadline < earliest) earliest = cb.delayedAckDeadline;
+  if (cb.keepAliveDeadline >= 0 && cb.keepAliveDeadline < earliest) earliest = cb.keepAliveDeadline;
+  if (cb.swsDeadline >= 0 && cb.swsDeadline < earliest) earliest = cb.swsDeadline;
+  if (earliest === Number.POSITIVE_INFINITY) return;
+  if (cb.wheelDeadline >= 0 && cb.wheelDeadline <= earliest) return;
+  tcp.wheel.arm(cb, earliest);
+}

@@ -1,0 +1,16 @@
+/** What is in the network on behalf of a connection. */
+import type { ControlBlock } from './control-block.ts';
+import { TcpState } from './state.ts';
+
+/** Whether a FIN of ours is still to be acknowledged: it follows the last byte of the send queue. */
+export function finPending(cb: ControlBlock): boolean {
+  const state = cb.delegated.state;
+  return state === TcpState.FIN_WAIT_1 || state === TcpState.CLOSING || state === TcpState.LAST_ACK;
+}
+
+/** Bytes that are presumably in the network: sent, not acknowledged, not SACKed (RFC 5681 FlightSize). */
+export function bytesInFlight(cb: ControlBlock): number {
+  const d = cb.delegated;
+  const flight = (d.sndNxt - d.sndUna) | 0;
+  return cb.scoreboard === null || cb.scoreboard.isEmpty ? flight : flight - cb.scoreboard.sackedBelow(d.sndNxt);
+}

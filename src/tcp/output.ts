@@ -1,0 +1,109 @@
+/**
+ * What may be sent now: windows, Nagle, silly-window avoidance (RFC 9293 sections 3.7.4 and 3.8.6.2.1), retransmission
+ * after a timeout, loss recovery.
+ */
+import type { TcpContext } from './context.ts';
+import type { ControlBlock } from './control-block.ts';
+import { arm, backedOffRto, isProbing, startPersist } from './deadlines.ts';
+import { bytesInFlight, finPending } from './flight.ts';
+import { recoveryOutput } from './recovery.ts';
+import { before } from './sequence.ts';
+import { isSynchronized, TcpState } from './state.ts';
+import { sendAck, transmitData } from './transmit.ts';
+import { TcpCachedFlag, TcpConstantFlag, TIMER_NOT_RUNNING } from './variables.ts';
+
+/** Sends what the connection owes and may send, and arms its timers. Safe to call at any time. */
+export function output(tcp: TcpContext, cb: ControlBlock): void {
+  const state = cb.delegated.state;
+  if (isSynchronized(state)) {
+    // Duplicate ACKs with SACK blocks must not wait for, or hide in, data segments (RFC 5681 section 4.2).
+    if (cb.ackNow && cb.reassembly !== null && !cb.reassembly.isEmpty) sendAck(tcp, cb);
+    if (state !== TcpState.TIME_WAIT) {
+      if (cb.inRecovery && cb.constant.flags & TcpConstantFlag.SACK_ENABLED) recoveryOutput(tcp, cb);
+      else outputFromNext(tcp, cb);
+      if (cb.retransmitDeadline === TIMER_NOT_RUNNING && isProbing(cb)) startPersist(tcp, cb);
+    }
+    if (cb.ackNow) sendAck(tcp, cb);
+  }
+  arm(tcp, cb);
+}
+
+/**
+ * Sends from SND.NXT on: first what a timeout rolled back (skipping what the peer holds), then new data.
+ */
+function outputFromNext(tcp: TcpContext, cb: ControlBlock): void {
+  const d = cb.delegated;
+  restartAfterIdle(tcp, cb);
+  cb.cwndLimited = false;
+  for (;;) {
+    if (cb.scoreboard !== null && !cb.scoreboard.isEmpty && before(d.sndNxt, d.sndMax)) {
+      d.sndNxt = cb.scoreboard.nextUnsacked(d.sndNxt);
+    }
+    const offset = (d.sndNxt - d.sndUna) | 0;
+    const unsent = cb.sendQueue.length - offset;
+    const finDue = finPending(cb) && unsent >= 0;
+    if (unsent <= 0 && !finDue) return;
+    const windowRoom = d.sndWnd - offset;
+    const congestionRoom = d.cWnd + cb.limitedTransmitBytes - bytesInFlight(cb);
+    const room = Math.min(windowRoom, congestionRoom);
+    if (congestionRoom < unsent && congestionRoom < windowRoom) cb.cwndLimited = true;
+    let length = Math.min(unsent, room, cb.segmentLimit);
+    if (before(d.sndNxt, d.sndMax) && length > 0) length = Math.min(length, resendable(cb, unsent));
+    if (length <= 0) {
+      // A FIN alone needs room in the peer's window, but none in ours (as its one octet cannot congest anything).
+      if (unsent === 0 && finDue && windowRoom > 0) {
+        transmitData(tcp, cb, d.sndNxt, 0, true);
+        return;
+      }
+      return;
+    }
+    if (length > cb.sendMss) length -= length % cb.sendMss;
+    if (!worthSending(tcp, cb, length, unsent, windowRoom)) return;
+    transmitData(tcp, cb, d.sndNxt, length, finDue && length === unsent && windowRoom > length);
+  }
+}
+
+/** How much of what was rolled back may go into one segment: up to SND.MAX or the next range that the peer holds. */
+function resendable(cb: ControlBlock, unsent: number): number {
+  const d = cb.delegated;
+  const sent = (d.sndMax - d.sndNxt) | 0;
+  let length = Math.min(sent, unsent, cb.sendMss);
+  if (cb.scoreboard !== null && !cb.scoreboard.isEmpty) {
+    length = (cb.scoreboard.nextSacked(d.sndNxt, (d.sndNxt + length) | 0) - d.sndNxt) | 0;
+  }
+  return length;
+}
+
+/** Sender silly-window avoidance and Nagle: RFC 9293 section 3.8.6.2.1 rules (1) to (3), SHLD-7, MUST-17. */
+function worthSending(tcp: TcpContext, cb: ControlBlock, length: number, unsent: number, windowRoom: number): boolean {
+  const d = cb.delegated;
+  if (length >= cb.sendMss || before(d.sndNxt, d.sndMax) || cb.swsOverride) return true;
+  const idle = d.sndNxt === d.sndUna;
+  const nagle = (cb.cached.flags & TcpCachedFlag.NAGLING_ENABLED) !== 0;
+  if (length === unsent && (!nagle || idle || finPending(cb))) return true;
+  if (length >= d.maxSndWnd >> 1) return true;
+  // Held back by a small window with nothing in flight: only the timer can free it (TMR-SWS-01).
+  if (idle && windowRoom < cb.sendMss && cb.swsDeadline === TIMER_NOT_RUNNING) {
+    cb.swsDeadline = tcp.ticks + tcp.parameters.swsPreventionTicks;
+  }
+  return false;
+}
+
+/** RFC 5681 section 4.1: after idling for an RTO the window restarts from the initial one. */
+function restartAfterIdle(tcp: TcpContext, cb: ControlBlock): void {
+  const d = cb.delegated;
+  if (d.sndMax !== d.sndUna || cb.lastSendAt === 0) return;
+  const idle = tcp.now - cb.lastSendAt;
+  const rto = (backedOffRto(tcp, cb, 0) * 1_000_000) / tcp.parameters.ticksPerSecond;
+  if (idle <= rto) return;
+  if (cb.sendQueue.length === 0) return;
+  cb.congestion.onIdle(cb.lastSendAt, tcp.now);
+  d.cWnd = Math.min(d.cWnd, initialWindow(tcp, cb));
+  cb.lastSendAt = tcp.now;
+}
+
+/** Initial window of RFC 6928 section 2, in bytes. */
+export function initialWindow(tcp: TcpContext, cb: ControlBlock): number {
+  const segments = tcp.parameters.initialWindowSegments;
+  return Math.min(segments * cb.sendMss, Math.max(2 * cb.sendMss, segments * 1460));
+}

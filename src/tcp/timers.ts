@@ -1,0 +1,145 @@
+/**
+ * What happens when the timers of a connection expire: retransmission (RFC 6298), window probing
+ * (spec/algorithms.md 3), FIN-WAIT-2, TIME-WAIT, delayed ACK, silly-window and keepalive.
+ */
+import type { TcpContext } from './context.ts';
+import type { ControlBlock } from './control-block.ts';
+import { arm, backedOffRto, isProbing, setRetransmitTimer, startRetransmitTimer, stopRetransmitTimer } from './deadlines.ts';
+import { Disposition } from './disposition.ts';
+import { output } from './output.ts';
+import { enterTimeoutRecovery } from './recovery.ts';
+import { isSynchronized, TcpState } from './state.ts';
+import { sendAck, sendKeepAliveProbe, sendSyn, transmitData } from './transmit.ts';
+import { MAX_RT_UNLIMITED, TcpCachedFlag, TIMER_NOT_RUNNING } from './variables.ts';
+
+/** Probes and their interval when the mitigation finds none configured (RST-09). */
+const MITIGATION_PROBES = 10;
+const MITIGATION_INTERVAL_SECONDS = 1;
+
+/**
+ * Runs every timer of the connection that is due and arms the wheel for the next. Called from
+ * `ConnectionOwner.expired`. Returns `Disposition` bits.
+ */
+export function timersExpire(tcp: TcpContext, cb: ControlBlock): number {
+  cb.disposition = 0;
+  if (isDue(tcp, cb.delayedAckDeadline)) sendAck(tcp, cb);
+  if (isDue(tcp, cb.swsDeadline)) {
+    cb.swsDeadline = TIMER_NOT_RUNNING;
+    cb.swsOverride = true;
+    output(tcp, cb);
+    cb.swsOverride = false;
+  }
+  if (isDue(tcp, cb.keepAliveDeadline)) keepAliveExpired(tcp, cb);
+  if (isDue(tcp, cb.retransmitDeadline)) retransmitExpired(tcp, cb);
+  arm(tcp, cb);
+  return cb.disposition;
+}
+
+function isDue(tcp: TcpContext, deadline: number): boolean {
+  return deadline >= 0 && deadline <= tcp.ticks;
+}
+
+function retransmitExpired(tcp: TcpContext, cb: ControlBlock): void {
+  stopRetransmitTimer(cb);
+  switch (cb.delegated.state) {
+    case TcpState.CLOSED:
+    case TcpState.LISTEN:
+      return;
+    case TcpState.SYN_SENT:
+    case TcpState.SYN_RECEIVED:
+      synTimeout(tcp, cb);
+      return;
+    case TcpState.TIME_WAIT:
+      cb.delegated.state = TcpState.CLOSED;
+      cb.disposition |= Disposition.CLOSED;
+      return;
+    case TcpState.FIN_WAIT_2:
+      // TMR-FW2-04, TMR-FW2-05.
+      cb.delegated.state = TcpState.CLOSED;
+      cb.disposition |= Disposition.FIN_WAIT_2_EXPIRED;
+      return;
+    default:
+      if (isProbing(cb)) probeTimeout(tcp, cb);
+      else dataTimeout(tcp, cb);
+  }
+}
+
+function synTimeout(tcp: TcpContext, cb: ControlBlock): void {
+  if (cb.synRetransmissions >= tcp.parameters.maximumSynRetransmissions) {
+    tcp.statistics.attemptFails++;
+    cb.disposition |= Disposition.TIMED_OUT;
+    return;
+  }
+  cb.synRetransmissions++;
+  sendSyn(tcp, cb);
+}
+
+/** RFC 6298 section 5.4–5.6 and RFC 5681 section 3.1; limits of TMR-RTX-01…06. */
+function dataTimeout(tcp: TcpContext, cb: ControlBlock): void {
+  const d = cb.delegated;
+  if (d.sndUna === d.sndMax) return;
+  d.totalRt += tcp.ticks - cb.retransmitStartedAt;
+  if (retransmissionsExhausted(tcp, cb)) {
+    cb.disposition |= Disposition.TIMED_OUT;
+    return;
+  }
+  tcp.statistics.timeouts++;
+  enterTimeoutRecovery(tcp, cb);
+  d.retransmit.count = Math.min(d.retransmit.count + 1, 255);
+  if (d.retransmit.count === tcp.parameters.doubtReachabilityRetransmissions) {
+    cb.disposition |= Disposition.NEIGHBOR_IN_DOUBT;
+  }
+  startRetransmitTimer(tcp, cb);
+  output(tcp, cb);
+}
+
+function retransmissionsExhausted(tcp: TcpContext, cb: ControlBlock): boolean {
+  const maxRt = cb.cached.maxRt;
+  if (maxRt === MAX_RT_UNLIMITED) return false;
+  if (maxRt !== 0) return cb.delegated.totalRt >= maxRt;
+  return cb.delegated.retransmit.count >= tcp.parameters.maximumRetransmissions;
+}
+
+/** Steps 2, 3 and 6 of spec/algorithms.md 3. */
+function probeTimeout(tcp: TcpContext, cb: ControlBlock): void {
+  const d = cb.delegated;
+  if (d.retransmit.count > tcp.parameters.maximumRetransmissions) {
+    cb.disposition |= Disposition.TIMED_OUT;
+    return;
+  }
+  tcp.statistics.windowProbes++;
+  setRetransmitTimer(tcp, cb, backedOffRto(tcp, cb, d.retransmit.count));
+  d.retransmit.count++;
+  // One byte past the window (RFC 9293 section 3.8.6.1, MUST-36), or the FIN when nothing else is left. SND.NXT stays
+  // behind it: the peer most likely drops the byte, and it goes first when the window opens.
+  if (cb.sendQueue.length > 0) transmitData(tcp, cb, d.sndUna, 1, false);
+  else transmitData(tcp, cb, d.sndUna, 0, true);
+  d.sndNxt = d.sndUna;
+}
+
+function keepAliveExpired(tcp: TcpContext, cb: ControlBlock): void {
+  const d = cb.delegated;
+  cb.keepAliveDeadline = TIMER_NOT_RUNNING;
+  if (!isSynchronized(d.state) || d.state === TcpState.TIME_WAIT) return;
+  const enabled = (cb.cached.flags & TcpCachedFlag.KEEP_ALIVE_ENABLED) !== 0;
+  const mitigating = cb.mitigating;
+  if (!enabled && !mitigating) return;
+  const maximum = mitigating && cb.cached.kaProbeCount === 0 ? MITIGATION_PROBES : cb.cached.kaProbeCount;
+  const interval =
+    mitigating && cb.cached.kaInterval === 0
+      ? MITIGATION_INTERVAL_SECONDS * tcp.parameters.ticksPerSecond
+      : cb.cached.kaInterval;
+  // Activity since the timer was set: it counts from there (the deadline is postponed lazily).
+  if (d.keepAlive.probeCount === 0 && !mitigating && tcp.ticks - cb.lastReceivedAt < cb.cached.kaTimeout) {
+    cb.keepAliveDeadline = cb.lastReceivedAt + cb.cached.kaTimeout;
+    return;
+  }
+  if (d.keepAlive.probeCount >= maximum) {
+    cb.disposition |= mitigating ? Disposition.MITIGATION_EXPIRED : Disposition.TIMED_OUT;
+    if (mitigating) d.state = TcpState.CLOSED;
+    return;
+  }
+  sendKeepAliveProbe(tcp, cb);
+  d.keepAlive.probeCount++;
+  cb.keepAliveDeadline = tcp.ticks + interval;
+}

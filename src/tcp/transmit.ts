@@ -1,0 +1,147 @@
+/** Segments as they leave: header, options and what sending them does to the control block. */
+import { TcpFlag, type TcpHeader } from '../wire/tcp-header.ts';
+import type { TcpContext } from './context.ts';
+import type { ControlBlock } from './control-block.ts';
+import { startRetransmitTimer } from './deadlines.ts';
+import { after } from './sequence.ts';
+import { TcpState } from './state.ts';
+import { TcpConstantFlag, TIMER_NOT_RUNNING } from './variables.ts';
+import { advertisedWindow } from './window.ts';
+
+/** SACK blocks that fit beside a timestamps option (RFC 2018 section 3). */
+const SACK_BLOCKS_WITH_TIMESTAMP = 3;
+const SACK_BLOCKS = 4;
+
+/** Our timestamp clock: StackTime + StackDelta, NicTime + NicDelta (TS-02). */
+export function timestampNow(tcp: TcpContext, cb: ControlBlock): number {
+  return (tcp.ticks + cb.timestampDelta) | 0;
+}
+
+/**
+ * Sends `length` bytes of the send queue that start at `sequence`, with FIN when `fin`; moves SND.NXT and SND.MAX when
+ * the segment lies at them. Starts the retransmission timer (RFC 6298 section 5, rule 5.1) and a round-trip measurement.
+ */
+export function transmitData(tcp: TcpContext, cb: ControlBlock, sequence: number, length: number, fin: boolean): void {
+  const d = cb.delegated;
+  const offset = (sequence - d.sndUna) | 0;
+  const end = (sequence + length + (fin ? 1 : 0)) | 0;
+  let flags: number = TcpFlag.ACK;
+  if (fin) flags |= TcpFlag.FIN;
+  // PSH on the segment that empties the queue (SEND-16; RFC 9293 section 3.9.1.2).
+  if (length > 0 && offset + length === cb.sendQueue.length) flags |= TcpFlag.PSH;
+
+  const isNew = after(end, d.sndMax);
+  if (((sequence - d.sndMax) | 0) < 0) {
+    tcp.statistics.retransmittedSegments++;
+    tcp.statistics.retransmittedBytes += Math.min(length, (d.sndMax - sequence) | 0);
+    cb.retransmittedSegments++;
+    // Karn: a measurement over a retransmission would be ambiguous (RFC 6298 section 3).
+    if (cb.timing && !after(sequence, cb.timedSequence)) cb.timing = false;
+  }
+  if (isNew) {
+    if (!cb.timing) {
+      cb.timing = true;
+      cb.timedSequence = end;
+      cb.timedAt = tcp.now;
+    }
+    d.sndMax = end;
+  }
+  if (after(end, d.sndNxt)) d.sndNxt = end;
+  cb.lastSendAt = tcp.now;
+  if (cb.retransmitDeadline === TIMER_NOT_RUNNING) startRetransmitTimer(tcp, cb);
+  emit(tcp, cb, sequence, flags, offset, length);
+}
+
+/** Sends an ACK without data at SND.NXT — SND.MAX, so that a rolled-back SND.NXT does not look old to the peer. */
+export function sendAck(tcp: TcpContext, cb: ControlBlock): void {
+  emit(tcp, cb, cb.delegated.sndMax, TcpFlag.ACK, 0, 0);
+}
+
+/** Sends the SYN or SYN-ACK of the current state (RFC 9293 section 3.5). */
+export function sendSyn(tcp: TcpContext, cb: ControlBlock): void {
+  const d = cb.delegated;
+  if (d.sndMax === cb.iss) {
+    d.sndMax = (cb.iss + 1) | 0;
+    cb.timing = true;
+    cb.timedSequence = d.sndMax;
+    cb.timedAt = tcp.now;
+  } else {
+    cb.timing = false;
+    tcp.statistics.retransmittedSegments++;
+    cb.retransmittedSegments++;
+  }
+  d.sndNxt = d.sndMax;
+  if (cb.retransmitDeadline === TIMER_NOT_RUNNING) startRetransmitTimer(tcp, cb);
+  emit(tcp, cb, cb.iss, d.state === TcpState.SYN_SENT ? TcpFlag.SYN : TcpFlag.SYN | TcpFlag.ACK, 0, 0);
+}
+
+/** Sends `<SEQ=sequence><CTL=RST>` (with ACK when `acknowledge`) on a connection of ours. */
+export function sendReset(tcp: TcpContext, cb: ControlBlock, sequence: number, acknowledge: boolean): void {
+  tcp.statistics.outResets++;
+  emit(tcp, cb, sequence, acknowledge ? TcpFlag.RST | TcpFlag.ACK : TcpFlag.RST, 0, 0);
+}
+
+/** A keepalive probe: an ACK one byte before SND.NXT, which the peer must answer (RFC 9293 section 3.8.4). */
+export function sendKeepAliveProbe(tcp: TcpContext, cb: ControlBlock): void {
+  tcp.statistics.keepAliveProbes++;
+  emit(tcp, cb, (cb.delegated.sndUna - 1) | 0, TcpFlag.ACK, 0, 0);
+}
+
+function emit(tcp: TcpContext, cb: ControlBlock, sequence: number, flags: number, offset: number, length: number): void {
+  const h = tcp.outgoing;
+  const d = cb.delegated;
+  h.clearOptions();
+  h.sourcePort = cb.constant.localPort;
+  h.destinationPort = cb.constant.remotePort;
+  h.sequence = sequence;
+  h.flags = flags;
+  h.urgentPointer = 0;
+  if (flags & TcpFlag.SYN) {
+    writeSynOptions(tcp, cb, flags);
+  } else {
+    h.window = advertisedWindow(cb);
+    if (cb.constant.flags & TcpConstantFlag.TIMESTAMP_ENABLED) writeTimestamp(tcp, cb);
+    if (length === 0 && cb.reassembly !== null && !cb.reassembly.isEmpty) writeSackBlocks(h, cb);
+  }
+  if (flags & TcpFlag.ACK) {
+    h.acknowledgment = d.rcvNxt;
+    cb.lastAckSent = d.rcvNxt;
+    cb.ackNow = false;
+    cb.segmentsSinceAck = 0;
+    cb.delayedAckDeadline = TIMER_NOT_RUNNING;
+  } else {
+    h.acknowledgment = 0;
+  }
+  tcp.statistics.outSegments++;
+  cb.owner.transmit(cb, h, offset, length);
+}
+
+/** SYN options: what we offer, or in a SYN-ACK what both sides know (RFC 7323 section 1.3, RFC 2018 section 2). */
+function writeSynOptions(tcp: TcpContext, cb: ControlBlock, flags: number): void {
+  const h = tcp.outgoing;
+  const negotiated = cb.constant.flags;
+  h.maximumSegmentSize = Math.min(0xffff, cb.pathMtu - cb.headerOverhead);
+  if (negotiated & TcpConstantFlag.WINDOW_SCALING_ENABLED) h.windowScale = cb.constant.rcvWindScale;
+  h.sackPermitted = (negotiated & TcpConstantFlag.SACK_ENABLED) !== 0;
+  if (negotiated & TcpConstantFlag.TIMESTAMP_ENABLED) {
+    writeTimestamp(tcp, cb);
+    if (!(flags & TcpFlag.ACK)) h.timestampEcho = 0;
+  }
+  // The window of a segment with SYN is never scaled (RFC 7323 section 2.2).
+  h.window = Math.min(0xffff, cb.delegated.rcvWnd);
+  cb.delegated.rcvWnd = h.window;
+}
+
+function writeTimestamp(tcp: TcpContext, cb: ControlBlock): void {
+  const h = tcp.outgoing;
+  h.hasTimestamp = true;
+  h.timestampValue = timestampNow(tcp, cb);
+  h.timestampEcho = cb.delegated.tsRecent;
+}
+
+/** Blocks ride on segments without data only: a full-sized segment has no room for them (RFC 9293 MUST-16). */
+function writeSackBlocks(h: TcpHeader, cb: ControlBlock): void {
+  if (!(cb.constant.flags & TcpConstantFlag.SACK_ENABLED) || cb.reassembly === null) return;
+  const withTimestamp = cb.constant.flags & TcpConstantFlag.TIMESTAMP_ENABLED;
+  cb.reassembly.fillSackBlocks(h, withTimestamp ? SACK_BLOCKS_WITH_TIMESTAMP : SACK_BLOCKS);
+}
