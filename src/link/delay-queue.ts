@@ -1,12 +1,12 @@
 /** Frames on their way, by the time at which they arrive. */
 
-const NO_FRAME = new Uint8Array(0);
+const NO_FRAME: Uint8Array = new Uint8Array(0);
 
 /** A frame that others may overtake. */
 class LateFrame {
   time = 0;
   order = 0;
-  frame = NO_FRAME;
+  frame: Uint8Array = NO_FRAME;
 }
 
 /**
