@@ -328,7 +328,7 @@ function isSmall(size: number, buffer: Uint8Array): boolean {
 /** Whether bytes may be written behind the last piece of a run. */
 function canGather(run: Run): boolean {
   const { last } = run;
-  return last?.owned && last.length < GATHER_LIMIT;
+  return last?.owned === true && last.length < GATHER_LIMIT;
 }
 
 /** Writes bytes behind an owned piece; its buffer doubles when it is full, so that each byte moves O(1) times. */

@@ -57,10 +57,12 @@ export class TimingWheel {
   /** Which slots of each level are occupied. */
   private readonly occupied = new Int32Array(LEVELS);
   /** No deadline on the list of far ones is before this tick. */
-  private farthestNear = Number.POSITIVE_INFINITY;
+  private earliestFar = Number.POSITIVE_INFINITY;
   /** The earliest deadline, or NaN when it has to be looked up. */
   private earliest = Number.POSITIVE_INFINITY;
   private advances = 0;
+  /** Inside of `advance`. */
+  private running = false;
 
   /** A wheel that starts at any tick from 0 to 2^53. */
   constructor(nowTicks: number) {
@@ -81,7 +83,8 @@ export class TimingWheel {
     this.size += 1;
     if (deadlineTicks < this.earliest) this.earliest = deadlineTicks;
     // One entry fires once in an advance, so that a timer which keeps arming itself for now cannot keep it from ending.
-    if (deadlineTicks <= this.now && entry.wheelFired === this.advances && this.advances > 0) this.link(entry, LATE);
+    const again = this.running && entry.wheelFired === this.advances;
+    if (again && deadlineTicks <= this.now) this.link(entry, LATE);
     else this.place(entry);
   }
 
@@ -104,21 +107,24 @@ export class TimingWheel {
   advance(nowTicks: number, expire: (entry: WheelEntry) => void): void {
     if (nowTicks > this.now) this.now = nowTicks;
     this.advances += 1;
+    this.running = true;
+    // Empty, unless the last advance ended with an exception of `expire`.
     this.replaceAll(LATE);
     for (;;) {
-      if (this.position + RANGE > this.farthestNear) this.bringNear();
       const level = this.lowestLevel();
       const slot = level < 0 ? 0 : this.firstSlot(level);
       const start = level < 0 ? Number.POSITIVE_INFINITY : this.startOf(level, slot);
-      // Far deadlines must come near before the position passes them.
-      const reach = Math.min(this.now, this.farthestNear);
-      if (start > reach) {
-        if (this.position < reach) this.position = reach;
-        if (this.position >= this.now) return;
-      } else {
-        if (this.position < start) this.position = start;
+      if (start <= this.now && start <= this.earliestFar) {
+        this.moveTo(start);
         if (level === 0) this.fire(slot, expire);
         else this.replaceAll(level * LEVEL_SLOTS + slot);
+      } else if (this.earliestFar <= this.now) {
+        this.moveTo(this.earliestFar);
+      } else {
+        this.moveTo(this.now);
+        this.replaceAll(LATE);
+        this.running = false;
+        return;
       }
     }
   }
@@ -136,7 +142,7 @@ export class TimingWheel {
       const slot = this.firstSlot(level);
       earliest = Math.min(earliest, this.minimumOf(level * LEVEL_SLOTS + slot));
     }
-    return earliest <= this.farthestNear ? earliest : Math.min(earliest, this.minimumOf(FAR));
+    return earliest <= this.earliestFar ? earliest : Math.min(earliest, this.minimumOf(FAR));
   }
 
   private minimumOf(list: number): number {
@@ -165,12 +171,12 @@ export class TimingWheel {
   private place(entry: WheelEntry): void {
     const deadline = entry.wheelDeadline;
     if (deadline - this.position >= RANGE) {
-      if (deadline < this.farthestNear) this.farthestNear = deadline;
+      if (deadline < this.earliestFar) this.earliestFar = deadline;
       this.link(entry, FAR);
       return;
     }
     // The low 32 bits: all that differ within the range.
-    const at = (deadline <= this.position ? this.position : deadline) | 0;
+    const at = Math.max(deadline, this.position) | 0;
     const difference = at ^ (this.position | 0);
     const level = difference === 0 ? 0 : ((31 - Math.clz32(difference)) / LEVEL_BITS) | 0;
     const slot = (at >>> (level * LEVEL_BITS)) & (LEVEL_SLOTS - 1);
@@ -190,9 +196,11 @@ export class TimingWheel {
     }
   }
 
-  /** Moves what has come into the range from the far list to the levels. */
-  private bringNear(): void {
-    this.farthestNear = Number.POSITIVE_INFINITY;
+  /** Sets the position, which passes no occupied slot, and moves what has come into the range from the far list to the levels. */
+  private moveTo(tick: number): void {
+    if (tick > this.position) this.position = tick;
+    if (this.earliestFar - this.position >= RANGE) return;
+    this.earliestFar = Number.POSITIVE_INFINITY;
     this.replaceAll(FAR);
   }
 
