@@ -1,0 +1,22 @@
+/** The public surface of `chimney/ndis`: the NDIS TCP Chimney contract between protocol and miniport drivers. */
+export { NdisBinding } from './binding.ts';
+export * from './block-list.ts';
+export * from './characteristics.ts';
+export * from './conversion.ts';
+export * from './events.ts';
+export * from './miniport-adapter.ts';
+export * from './miniport-driver.ts';
+export { Ndis } from './ndis.ts';
+export * from './net-buffer.ts';
+export * from './net-buffer-data.ts';
+export * from './net-buffer-pool.ts';
+export * from './object-header.ts';
+export * from './offload-handle.ts';
+export * from './offload-state.ts';
+export * from './oid.ts';
+export * from './operations.ts';
+export { ProtocolDriver } from './protocol-driver.ts';
+export * from './status.ts';
+export * from './status-indication.ts';
+export { RuleViolation } from './verifier/rule-violation.ts';
+export type { OptionalHandlers, Verifier } from './verifier/verifier.ts';
