@@ -44,7 +44,7 @@ export class ControlBlock extends WheelEntry {
   readonly attachment: object;
 
   readonly sendQueue = new SendQueue();
-  readonly congestion: CongestionControl;
+  congestion: CongestionControl;
   readonly rtt = new RttEstimator();
   /** Created with the first out-of-order segment: most connections never need one. */
   reassembly: ReassemblyQueue | null = null;
@@ -128,6 +128,8 @@ export class ControlBlock extends WheelEntry {
 
   /** Opened by a call of the user (SYN-SENT first) and not by a listener: RFC 9293 3.10.7.4 "initiated with an active OPEN". */
   activeOpen = false;
+  /** CLOSE was called in SYN-RECEIVED: FIN-WAIT-1 follows the handshake. */
+  closeRequested = false;
   /** SYN retransmissions so far. */
   synRetransmissions = 0;
   /** Segments sent more than once, for people: not part of a hand-over. */

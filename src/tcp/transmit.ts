@@ -52,9 +52,14 @@ export function transmitData(tcp: TcpContext, cb: ControlBlock, sequence: number
   emit(tcp, cb, sequence, flags, offset, length);
 }
 
-/** Sends an ACK without data at SND.NXT — SND.MAX, so that a rolled-back SND.NXT does not look old to the peer. */
+/**
+ * Sends an ACK without data. Its sequence number is SND.MAX, so that a rolled-back SND.NXT does not look old to the
+ * peer, but not beyond the window that the peer offers, where it would be unacceptable.
+ */
 export function sendAck(tcp: TcpContext, cb: ControlBlock): void {
-  emit(tcp, cb, cb.delegated.sndMax, TcpFlag.ACK, 0, 0);
+  const d = cb.delegated;
+  const edge = (d.sndUna + d.sndWnd) | 0;
+  emit(tcp, cb, after(d.sndMax, edge) ? edge : d.sndMax, TcpFlag.ACK, 0, 0);
 }
 
 /** Sends the SYN or SYN-ACK of the current state (RFC 9293 section 3.5). */

@@ -1,0 +1,210 @@
+/**
+ * Segment arrival, in the order of RFC 9293 section 3.10.7.4: sequence number (with PAWS before it), RST, SYN, ACK, URG,
+ * text, FIN. SYN-SENT has a file of its own; CLOSED and LISTEN belong to whoever demultiplexes.
+ */
+import { TcpFlag, type TcpHeader } from '../wire/tcp-header.ts';
+import { acknowledge } from './acknowledgment.ts';
+import { synSentArrives } from './arrival-syn-sent.ts';
+import { challengeReset, challengeSyn, endMitigation } from './blind-attack.ts';
+import type { TcpContext } from './context.ts';
+import type { ControlBlock } from './control-block.ts';
+import { startTimeWait, stopRetransmitTimer } from './deadlines.ts';
+import { Disposition } from './disposition.ts';
+import { enterEstablished } from './established.ts';
+import { output } from './output.ts';
+import { after, atOrAfter, atOrBefore, before } from './sequence.ts';
+import { TcpState } from './state.ts';
+import { receiveText, touchFinWait2 } from './text.ts';
+import { pawsRejects, updateTimestampRecent } from './timestamps.ts';
+import { sendAck, sendReset, sendSyn } from './transmit.ts';
+
+/**
+ * Processes one segment of the connection. The payload is `header.payloadLength` bytes at `header.payloadOffset` of
+ * `buffer`, whose ownership passes to the owner with `deliver`. Answers the peer, sends what the segment allows to send,
+ * and returns `Disposition` bits for the owner. Never throws, whatever the peer sent.
+ */
+export function segmentArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeader, buffer: Uint8Array): number {
+  cb.disposition = 0;
+  cb.progressed = false;
+  tcp.statistics.inSegments++;
+  switch (cb.delegated.state) {
+    case TcpState.CLOSED:
+    case TcpState.LISTEN:
+      return 0;
+    case TcpState.SYN_SENT:
+      synSentArrives(tcp, cb, header);
+      break;
+    default:
+      synchronizedArrives(tcp, cb, header, buffer);
+  }
+  if (cb.delegated.state !== TcpState.CLOSED) output(tcp, cb);
+  return cb.disposition;
+}
+
+function synchronizedArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeader, buffer: Uint8Array): void {
+  const d = cb.delegated;
+  const flags = header.flags;
+  if (d.state === TcpState.TIME_WAIT && isNewConnection(cb, header)) {
+    cb.disposition |= Disposition.NEW_CONNECTION;
+    return;
+  }
+
+  // First: sequence number; PAWS comes before it (RFC 7323 section 5.3 R1).
+  if (!(flags & TcpFlag.RST) && pawsRejects(tcp, cb, header)) {
+    tcp.statistics.pawsDrops++;
+    sendAck(tcp, cb);
+    return;
+  }
+  if (!isAcceptable(cb, header)) {
+    rejectUnacceptable(tcp, cb, header);
+    return;
+  }
+
+  // Second: RST (RFC 5961 section 3.2).
+  if (flags & TcpFlag.RST) {
+    if (header.sequence === d.rcvNxt) resetByPeer(tcp, cb);
+    else challengeReset(tcp, cb);
+    return;
+  }
+  // Fourth: SYN (RFC 5961 section 4.2). A SYN that repeats the one we answered finds SYN-RECEIVED and an old sequence.
+  if (flags & TcpFlag.SYN) {
+    challengeSyn(tcp, cb);
+    return;
+  }
+  // Fifth: ACK.
+  if (!(flags & TcpFlag.ACK)) return;
+  if (flags & TcpFlag.URG && cb.refuseUrgent && isPlausibleAck(cb, header)) {
+    cb.disposition |= Disposition.URGENT;
+    return;
+  }
+  updateTimestampRecent(tcp, cb, header);
+  if (d.state === TcpState.SYN_RECEIVED && !completeOpening(tcp, cb, header)) return;
+  if (!acknowledge(tcp, cb, header)) return;
+  accepted(tcp, cb);
+  if (cb.delegated.state === TcpState.CLOSED) return; // LAST-ACK ended
+
+  // Sixth, URG: the text is taken like any other; seventh, text; eighth, FIN.
+  if (header.payloadLength > 0 || flags & TcpFlag.FIN) takeText(tcp, cb, header, buffer);
+}
+
+/** The four cases of RFC 9293 section 3.10.7.4, table 6. With a zero window an ACK, URG or RST at RCV.NXT still counts. */
+function isAcceptable(cb: ControlBlock, header: TcpHeader): boolean {
+  const d = cb.delegated;
+  const length = segmentLength(header);
+  const offset = (header.sequence - d.rcvNxt) | 0;
+  // One more than the table allows: a sender whose window we closed acknowledges from the edge (as all stacks accept).
+  if (length === 0) return offset >= 0 && offset <= d.rcvWnd;
+  if (d.rcvWnd === 0) return offset === 0;
+  const endOffset = (offset + length - 1) | 0;
+  return (offset >= 0 && offset < d.rcvWnd) || (endOffset >= 0 && endOffset < d.rcvWnd);
+}
+
+/** SEG.LEN: text, SYN and FIN (RFC 9293 section 3.4). */
+function segmentLength(header: TcpHeader): number {
+  let length = header.payloadLength;
+  if (header.flags & TcpFlag.SYN) length++;
+  if (header.flags & TcpFlag.FIN) length++;
+  return length;
+}
+
+/** "If an incoming segment is not acceptable, an acknowledgment should be sent in reply (unless the RST bit is set)." */
+function rejectUnacceptable(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
+  const d = cb.delegated;
+  tcp.statistics.unacceptableSegments++;
+  if (header.flags & TcpFlag.RST) return;
+  // The peer repeats its FIN because our last ACK was lost: the 2 MSL start again.
+  if (d.state === TcpState.TIME_WAIT && header.flags & TcpFlag.FIN) startTimeWait(tcp, cb);
+  // A duplicate still carries a valid ACK: dropping it would stall our own direction (RFC 9293 MUST-59 is about text).
+  if (header.flags & TcpFlag.ACK && !(header.flags & TcpFlag.SYN) && isOldDuplicate(cb, header)) {
+    if (d.state !== TcpState.SYN_RECEIVED && d.state !== TcpState.TIME_WAIT) acknowledge(tcp, cb, header);
+    if (d.state === TcpState.CLOSED) return;
+  }
+  if (d.state === TcpState.SYN_RECEIVED) {
+    // Our SYN-ACK was lost, or both sides opened at once (section 3.5, figure 8: then the answer is an ACK).
+    if (header.flags & TcpFlag.ACK) sendAck(tcp, cb);
+    else sendSyn(tcp, cb);
+    return;
+  }
+  cb.ackNow = true;
+}
+
+/** The whole segment lies before RCV.NXT, but not further than a window. */
+function isOldDuplicate(cb: ControlBlock, header: TcpHeader): boolean {
+  const behind = (cb.delegated.rcvNxt - header.sequence) | 0;
+  return behind > 0 && behind <= Math.max(cb.cached.initialRcvWnd, 0xffff);
+}
+
+function isPlausibleAck(cb: ControlBlock, header: TcpHeader): boolean {
+  const d = cb.delegated;
+  return (
+    atOrBefore(header.acknowledgment, d.sndMax) && atOrAfter(header.acknowledgment, (d.sndUna - d.maxSndWnd) | 0)
+  );
+}
+
+function resetByPeer(tcp: TcpContext, cb: ControlBlock): void {
+  const d = cb.delegated;
+  if (d.state === TcpState.SYN_RECEIVED) {
+    tcp.statistics.attemptFails++;
+    cb.disposition |= Disposition.REFUSED;
+  } else {
+    if (d.state === TcpState.ESTABLISHED || d.state === TcpState.CLOSE_WAIT) tcp.statistics.establishedResets++;
+    cb.disposition |= d.state === TcpState.TIME_WAIT ? Disposition.CLOSED : Disposition.RESET;
+  }
+  d.state = TcpState.CLOSED;
+  stopRetransmitTimer(cb);
+}
+
+/** SYN-RECEIVED: SND.UNA < SEG.ACK =< SND.NXT enters ESTABLISHED, anything else is answered with a reset. */
+function completeOpening(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): boolean {
+  const d = cb.delegated;
+  if (!after(header.acknowledgment, d.sndUna) || after(header.acknowledgment, d.sndMax)) {
+    sendReset(tcp, cb, header.acknowledgment, false);
+    return false;
+  }
+  enterEstablished(tcp, cb, header);
+  return true;
+}
+
+/** What every acceptable segment does to the timers (TMR-KA-02, TMR-FW2-03, RST-11). */
+function accepted(tcp: TcpContext, cb: ControlBlock): void {
+  cb.disposition |= Disposition.ACCEPTED;
+  cb.lastReceivedAt = tcp.ticks;
+  if (cb.mitigating) {
+    endMitigation(tcp, cb);
+  } else if (cb.delegated.keepAlive.probeCount !== 0) {
+    cb.delegated.keepAlive.probeCount = 0;
+    cb.keepAliveDeadline = tcp.ticks + cb.cached.kaTimeout;
+  }
+  touchFinWait2(tcp, cb);
+}
+
+/** Trims the segment to the window, front and back, and processes what is left. */
+function takeText(tcp: TcpContext, cb: ControlBlock, header: TcpHeader, buffer: Uint8Array): void {
+  const d = cb.delegated;
+  let sequence = header.sequence;
+  let offset = header.payloadOffset;
+  let length = header.payloadLength;
+  let fin = (header.flags & TcpFlag.FIN) !== 0;
+  if (before(sequence, d.rcvNxt)) {
+    const duplicate = Math.min((d.rcvNxt - sequence) | 0, length);
+    sequence = (sequence + duplicate) | 0;
+    offset += duplicate;
+    length -= duplicate;
+    if (before(sequence, d.rcvNxt)) fin = false; // the FIN itself is an old one
+    cb.ackNow = true;
+  }
+  const beyond = (sequence + length - (d.rcvNxt + d.rcvWnd)) | 0;
+  if (beyond > 0) {
+    length = Math.max(0, length - beyond);
+    fin = false;
+    cb.ackNow = true;
+  }
+  if (length > 0 || fin) receiveText(tcp, cb, header, buffer, sequence, offset, length, fin);
+}
+
+/** A SYN in TIME-WAIT that cannot be an old duplicate (RFC 9293 section 3.10.7.4 "fourth", MAY-2; RFC 6191). */
+function isNewConnection(cb: ControlBlock, header: TcpHeader): boolean {
+  if ((header.flags & (TcpFlag.SYN | TcpFlag.ACK | TcpFlag.RST)) !== TcpFlag.SYN) return false;
+  if (header.hasTimestamp && cb.delegated.tsRecent !== 0) return after(header.timestampValue, cb.delegated.tsRecent);
+  return after(header.sequence, cb.delegated.rcvNxt);
+}

@@ -1,0 +1,121 @@
+/** The user calls of RFC 9293 section 3.10.1–3.10.5: OPEN, SEND, RECEIVE, CLOSE, ABORT. */
+import type { TcpHeader } from '../wire/tcp-header.ts';
+import type { TcpContext } from './context.ts';
+import type { ControlBlock } from './control-block.ts';
+import { arm, stopRetransmitTimer } from './deadlines.ts';
+import { agreeOnOptions } from './established.ts';
+import { output } from './output.ts';
+import { isSynchronized, TcpState } from './state.ts';
+import { sendAck, sendReset, sendSyn } from './transmit.ts';
+import { TIMER_NOT_RUNNING } from './variables.ts';
+import { updateSegmentSizes, wantsWindowUpdate } from './window.ts';
+
+/**
+ * Active OPEN: sends `<SEQ=ISS><CTL=SYN>` and enters SYN-SENT. `cb.constant` holds the ports, the options to offer
+ * and the receive window scale. `iss` is an int32 chosen by RFC 6528.
+ */
+export function openActive(tcp: TcpContext, cb: ControlBlock, iss: number): void {
+  cb.activeOpen = true;
+  tcp.statistics.activeOpens++;
+  startOpening(tcp, cb, iss, TcpState.SYN_SENT);
+  sendSyn(tcp, cb);
+  arm(tcp, cb);
+}
+
+/** A SYN found a listener: answers with SYN-ACK and enters SYN-RECEIVED (RFC 9293 section 3.10.7.2, third). */
+export function openPassive(tcp: TcpContext, cb: ControlBlock, syn: TcpHeader, iss: number): void {
+  const d = cb.delegated;
+  tcp.statistics.passiveOpens++;
+  startOpening(tcp, cb, iss, TcpState.SYN_RECEIVED);
+  agreeOnOptions(tcp, cb, syn);
+  d.rcvNxt = (syn.sequence + 1) | 0;
+  d.sndWnd = syn.window;
+  d.maxSndWnd = syn.window;
+  d.sendWl1 = syn.sequence;
+  sendSyn(tcp, cb);
+  arm(tcp, cb);
+}
+
+function startOpening(tcp: TcpContext, cb: ControlBlock, iss: number, state: TcpState): void {
+  const d = cb.delegated;
+  updateSegmentSizes(cb, tcp.parameters.maximumSegmentPayload);
+  cb.iss = iss;
+  d.sndUna = iss;
+  d.sndNxt = iss;
+  d.sndMax = iss;
+  d.rcvWnd = Math.min(cb.cached.initialRcvWnd, 0xffff);
+  d.state = state;
+}
+
+/**
+ * SEND: queues `bytes` by reference (the caller leaves them alone until `ConnectionOwner.acknowledged` has covered them)
+ * and sends what the windows allow. The caller has checked with `canSend` that the state takes data, or is opening.
+ */
+export function send(tcp: TcpContext, cb: ControlBlock, bytes: Uint8Array): void {
+  cb.sendQueue.append(bytes);
+  output(tcp, cb);
+}
+
+/** CLOSE: no more SENDs; a FIN follows what is queued. The state moves at once (RFC 9293 section 3.10.4). */
+export function closeSend(tcp: TcpContext, cb: ControlBlock): void {
+  const d = cb.delegated;
+  switch (d.state) {
+    case TcpState.SYN_SENT:
+      d.state = TcpState.CLOSED;
+      stopTimers(tcp, cb);
+      return;
+    case TcpState.SYN_RECEIVED:
+      cb.closeRequested = true; // the FIN follows our SYN's acknowledgment
+      return;
+    case TcpState.ESTABLISHED:
+      d.state = TcpState.FIN_WAIT_1;
+      break;
+    case TcpState.CLOSE_WAIT:
+      d.state = TcpState.LAST_ACK;
+      break;
+    default:
+      return;
+  }
+  output(tcp, cb);
+}
+
+/** ABORT: drops everything; the peer gets an RST in the states that RFC 9293 section 3.10.5 names. */
+export function abort(tcp: TcpContext, cb: ControlBlock): void {
+  const d = cb.delegated;
+  switch (d.state) {
+    case TcpState.SYN_RECEIVED:
+    case TcpState.ESTABLISHED:
+    case TcpState.FIN_WAIT_1:
+    case TcpState.FIN_WAIT_2:
+    case TcpState.CLOSE_WAIT:
+      sendReset(tcp, cb, d.sndMax, true);
+      break;
+    default:
+      break;
+  }
+  d.state = TcpState.CLOSED;
+  cb.sendQueue.clear();
+  cb.reassembly?.clear();
+  stopTimers(tcp, cb);
+}
+
+/**
+ * RECEIVE, the half that concerns the window: the application took `bytes` of what was delivered. Tells the peer when
+ * that opens the window by a useful amount (RFC 9293 section 3.8.6.2.2).
+ */
+export function consumed(tcp: TcpContext, cb: ControlBlock, bytes: number): void {
+  cb.receiveBuffered -= bytes;
+  if (!isSynchronized(cb.delegated.state) || cb.delegated.state === TcpState.TIME_WAIT) return;
+  if (wantsWindowUpdate(cb)) {
+    sendAck(tcp, cb);
+    arm(tcp, cb);
+  }
+}
+
+function stopTimers(tcp: TcpContext, cb: ControlBlock): void {
+  stopRetransmitTimer(cb);
+  cb.delayedAckDeadline = TIMER_NOT_RUNNING;
+  cb.keepAliveDeadline = TIMER_NOT_RUNNING;
+  cb.swsDeadline = TIMER_NOT_RUNNING;
+  tcp.wheel.cancel(cb);
+}

@@ -1,0 +1,57 @@
+/** Options agreed in the handshake, and the entry into ESTABLISHED. */
+import type { TcpHeader } from '../wire/tcp-header.ts';
+import type { TcpContext } from './context.ts';
+import type { ControlBlock } from './control-block.ts';
+import { resetKeepAlive, stopRetransmitTimer } from './deadlines.ts';
+import { Disposition } from './disposition.ts';
+import { initialWindow } from './output.ts';
+import { TcpState } from './state.ts';
+import { TcpConstantFlag } from './variables.ts';
+import { updateSegmentSizes } from './window.ts';
+
+/** MSS of a peer that announces none, IPv4 (RFC 9293 section 3.7.1, MUST-15). */
+const DEFAULT_REMOTE_MSS = 536;
+
+/**
+ * Keeps of what we offered, or would accept (`cb.constant.flags`), what the peer's SYN has as well: RFC 7323 sections
+ * 1.3, 2.2 and 3.2, RFC 2018 section 2. From here on the constant class does not change.
+ */
+export function agreeOnOptions(tcp: TcpContext, cb: ControlBlock, syn: TcpHeader): void {
+  const c = cb.constant;
+  c.remoteMss = syn.maximumSegmentSize === 0 ? DEFAULT_REMOTE_MSS : syn.maximumSegmentSize;
+  if (syn.windowScale < 0) {
+    c.flags &= ~TcpConstantFlag.WINDOW_SCALING_ENABLED;
+    c.sndWindScale = 0;
+    c.rcvWindScale = 0;
+  } else if (c.flags & TcpConstantFlag.WINDOW_SCALING_ENABLED) {
+    c.sndWindScale = syn.windowScale;
+  }
+  if (!syn.sackPermitted) c.flags &= ~TcpConstantFlag.SACK_ENABLED;
+  if (!syn.hasTimestamp) {
+    c.flags &= ~TcpConstantFlag.TIMESTAMP_ENABLED;
+  } else if (c.flags & TcpConstantFlag.TIMESTAMP_ENABLED) {
+    cb.delegated.tsRecent = syn.timestampValue;
+    cb.tsRecentSetAt = tcp.ticks;
+  }
+  updateSegmentSizes(cb, tcp.parameters.maximumSegmentPayload);
+}
+
+/** The peer acknowledged our SYN with `header`: round-trip sample, windows, state (RFC 9293 section 3.10.7.3 and .4). */
+export function enterEstablished(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
+  const d = cb.delegated;
+  stopRetransmitTimer(cb);
+  if (cb.timing) {
+    cb.timing = false;
+    cb.rtt.sample(tcp.now - cb.timedAt);
+  }
+  d.sndUna = (cb.iss + 1) | 0;
+  d.sndNxt = d.sndMax;
+  d.sendWl1 = header.sequence;
+  // RFC 6928 section 2; after a lost SYN the window is one segment (RFC 5681 section 3.1).
+  d.cWnd = cb.synRetransmissions > 1 ? cb.sendMss : initialWindow(tcp, cb);
+  d.retransmit.count = 0;
+  d.state = cb.closeRequested ? TcpState.FIN_WAIT_1 : TcpState.ESTABLISHED;
+  cb.lastSendAt = tcp.now;
+  cb.disposition |= Disposition.ESTABLISHED;
+  resetKeepAlive(tcp, cb);
+}

@@ -1,0 +1,185 @@
+/**
+ * Handing a connection over: what leaves with it, what the new owner continues from, and the updates that a host sends
+ * to whoever runs it (spec/algorithms.md 3–7, 12; STATE-06; spec/decisions.md 23).
+ */
+import { createCongestionControl } from './congestion/index.ts';
+import type { TcpContext } from './context.ts';
+import type { ControlBlock } from './control-block.ts';
+import { arm, resetKeepAlive, setRetransmitTimer } from './deadlines.ts';
+import { output } from './output.ts';
+import { sendAck, timestampNow } from './transmit.ts';
+import {
+  TcpCachedFlag,
+  type TcpCachedState,
+  TcpDelegatedState,
+  type TcpExtensionState,
+  TIMER_NOT_RUNNING,
+} from './variables.ts';
+import { updateSegmentSizes } from './window.ts';
+
+/**
+ * Makes the connection stand still: an ACK that is owed is sent, the timers that no hand-over carries are stopped
+ * (TMR-DACK-01, TMR-SWS-04). Nothing may touch the control block until `resume` or `release`.
+ */
+export function quiesce(tcp: TcpContext, cb: ControlBlock): void {
+  if (cb.ackNow || cb.delayedAckDeadline !== TIMER_NOT_RUNNING) sendAck(tcp, cb);
+  cb.delayedAckDeadline = TIMER_NOT_RUNNING;
+  cb.swsDeadline = TIMER_NOT_RUNNING;
+  tcp.wheel.cancel(cb);
+}
+
+/** The hand-over failed: the connection goes on where it stood. */
+export function resume(tcp: TcpContext, cb: ControlBlock): void {
+  output(tcp, cb);
+}
+
+/** The connection has left, or is gone: its timers and queues go. */
+export function release(tcp: TcpContext, cb: ControlBlock): void {
+  tcp.wheel.cancel(cb);
+  cb.retransmitDeadline = TIMER_NOT_RUNNING;
+  cb.delayedAckDeadline = TIMER_NOT_RUNNING;
+  cb.keepAliveDeadline = TIMER_NOT_RUNNING;
+  cb.swsDeadline = TIMER_NOT_RUNNING;
+  cb.sendQueue.clear();
+  cb.reassembly?.clear();
+  cb.scoreboard?.clear();
+}
+
+/** A copy of the delegated variables as they stand now, with remaining times, ages and clocks filled in. */
+export function exportDelegated(tcp: TcpContext, cb: ControlBlock): TcpDelegatedState {
+  const copy = new TcpDelegatedState();
+  Object.assign(copy, cb.delegated);
+  copy.keepAlive = {
+    probeCount: cb.delegated.keepAlive.probeCount,
+    timeoutDelta: remaining(tcp, effectiveKeepAliveDeadline(cb)),
+  };
+  copy.retransmit = {
+    count: cb.delegated.retransmit.count,
+    timeoutDelta: remaining(tcp, cb.retransmitDeadline),
+  };
+  copy.sRtt = cb.rtt.exportSrtt(tcp.parameters.ticksPerSecond);
+  copy.rttVar = cb.rtt.exportRttvar(tcp.parameters.ticksPerSecond);
+  copy.tsRecentAge = Math.max(0, tcp.ticks - cb.tsRecentSetAt);
+  copy.tsTime = timestampNow(tcp, cb); // TS-03, TS-04
+  return copy;
+}
+
+/** The extension of spec/decisions.md 23. Out-of-order bytes are referenced, not copied. */
+export function exportExtension(tcp: TcpContext, cb: ControlBlock): TcpExtensionState {
+  return {
+    revision: 1,
+    outOfOrder: cb.reassembly === null ? [] : cb.reassembly.segments(),
+    scoreboard: cb.scoreboard === null ? [] : cb.scoreboard.toArray(),
+    recoveryPoint: cb.recoveryPoint,
+    inRecovery: cb.inRecovery,
+    highRxt: cb.highRxt,
+    srttMicroseconds: cb.rtt.srtt,
+    rttvarMicroseconds: cb.rtt.rttvar,
+    congestionControl: cb.congestion.name,
+    congestion: cb.congestion.save(tcp.now),
+    outOfOrderFin: cb.finReceived ? cb.finSequence : null,
+  };
+}
+
+/**
+ * Takes a connection over: fills a fresh control block from what its previous owner exported and starts its timers.
+ * The send queue must hold the handed-over data already (its first byte is SND.UNA); `receiveBuffered` is the number of
+ * acknowledged bytes that came with it and no application has read. The caller calls `output` when it is ready to send.
+ */
+export function adopt(
+  tcp: TcpContext,
+  cb: ControlBlock,
+  delegated: TcpDelegatedState,
+  extension: TcpExtensionState | null,
+  receiveBuffered: number,
+): void {
+  const { keepAlive, retransmit, ...variables } = delegated;
+  Object.assign(cb.delegated, variables);
+  cb.delegated.keepAlive.probeCount = keepAlive.probeCount;
+  cb.delegated.retransmit.count = retransmit.count;
+  cb.receiveBuffered = receiveBuffered;
+  cb.lastAckSent = delegated.rcvNxt; // the previous owner has sent every ACK that was due (TMR-DACK-01)
+  cb.timestampDelta = (delegated.tsTime - tcp.ticks) | 0; // TS-01
+  cb.tsRecentSetAt = tcp.ticks - delegated.tsRecentAge;
+  cb.lastReceivedAt = tcp.ticks;
+  cb.lastSendAt = tcp.now;
+  updateSegmentSizes(cb, tcp.parameters.maximumSegmentPayload);
+  cb.rtt.importTicks(delegated.sRtt, delegated.rttVar, tcp.parameters.ticksPerSecond);
+  // -1 is "not running", 0 is "due now" (TMR-GEN-04, TMR-RTX-07, TMR-KA-07, TMR-FW2-06).
+  if (retransmit.timeoutDelta >= 0) setRetransmitTimer(tcp, cb, retransmit.timeoutDelta);
+  if (keepAlive.timeoutDelta >= 0) adoptKeepAlive(tcp, cb, keepAlive.timeoutDelta);
+  if (extension !== null) adoptExtension(tcp, cb, extension);
+  arm(tcp, cb);
+}
+
+function adoptKeepAlive(tcp: TcpContext, cb: ControlBlock, ticks: number): void {
+  cb.keepAliveDeadline = tcp.ticks + ticks;
+  if (cb.cached.flags & TcpCachedFlag.KEEP_ALIVE_ENABLED) {
+    cb.lastReceivedAt = cb.keepAliveDeadline - cb.cached.kaTimeout;
+  } else {
+    // A timer without the flag was started by the blind-reset mitigation of the previous owner (RST-12).
+    cb.mitigating = true;
+    cb.validating = true;
+    cb.mitigationKeepAlive = true;
+  }
+}
+
+function adoptExtension(tcp: TcpContext, cb: ControlBlock, extension: TcpExtensionState): void {
+  if (extension.outOfOrder.length > 0) {
+    cb.reassemblyQueue(tcp.parameters.outOfOrderLimitSegments).restore(extension.outOfOrder);
+  }
+  const board = extension.scoreboard;
+  for (let i = 0; i + 1 < board.length; i += 2) cb.sackScoreboard().add(board[i], board[i + 1]);
+  cb.recoveryPoint = extension.recoveryPoint;
+  cb.recoveryPointValid = extension.inRecovery;
+  cb.inRecovery = extension.inRecovery;
+  cb.highRxt = extension.highRxt;
+  if (extension.srttMicroseconds > 0) cb.rtt.restore(extension.srttMicroseconds, extension.rttvarMicroseconds);
+  if (extension.congestionControl !== cb.congestion.name) {
+    cb.congestion = createCongestionControl(extension.congestionControl);
+  }
+  cb.congestion.restore(extension.congestion, tcp.now);
+  if (extension.outOfOrderFin !== null) {
+    cb.finReceived = true;
+    cb.finSequence = extension.outOfOrderFin;
+  }
+}
+
+/**
+ * Applies an update of the cached variables with its side effects: keepalive on and off (TMR-KA-01), the command flags
+ * (TMR-KA-05, TMR-RTX-05, UPD-13, UPD-14, UPD-15), Nagle (STATE-16). The command flags are obeyed, not stored.
+ */
+export function applyUpdate(tcp: TcpContext, cb: ControlBlock, cached: TcpCachedState): void {
+  const previous = { ...cb.cached };
+  Object.assign(cb.cached, cached);
+  const commands = cached.flags;
+  cb.cached.flags &= TcpCachedFlag.KEEP_ALIVE_ENABLED | TcpCachedFlag.NAGLING_ENABLED;
+  const wasEnabled = (previous.flags & TcpCachedFlag.KEEP_ALIVE_ENABLED) !== 0;
+  const isEnabled = (cb.cached.flags & TcpCachedFlag.KEEP_ALIVE_ENABLED) !== 0;
+  const reset = (commands & (TcpCachedFlag.MAX_RT_RESTART | TcpCachedFlag.KEEP_ALIVE_RESTART)) !== 0;
+  if (reset && previous.kaProbeCount !== cached.kaProbeCount) cb.delegated.keepAlive.probeCount = 0;
+  const timesChanged = previous.kaTimeout !== cached.kaTimeout || previous.kaInterval !== cached.kaInterval;
+  if (commands & TcpCachedFlag.KEEP_ALIVE_RESTART || wasEnabled !== isEnabled || (reset && timesChanged)) {
+    cb.lastReceivedAt = tcp.ticks;
+    resetKeepAlive(tcp, cb);
+  }
+  if (commands & TcpCachedFlag.MAX_RT_RESTART) cb.delegated.totalRt = 0;
+  if (commands & TcpCachedFlag.UPDATE_RCV_WND && cached.initialRcvWnd !== cb.delegated.rcvWnd) sendAck(tcp, cb);
+  output(tcp, cb);
+}
+
+/** A new path MTU, from the host (UPD-12; RFC 1191, RFC 8201): later segments honour it. */
+export function setPathMtu(tcp: TcpContext, cb: ControlBlock, pathMtu: number): void {
+  cb.pathMtu = pathMtu;
+  updateSegmentSizes(cb, tcp.parameters.maximumSegmentPayload);
+}
+
+/** The keepalive deadline counts from the last segment; the stored one is only ever postponed when it fires. */
+function effectiveKeepAliveDeadline(cb: ControlBlock): number {
+  if (cb.keepAliveDeadline < 0 || cb.mitigating || cb.delegated.keepAlive.probeCount > 0) return cb.keepAliveDeadline;
+  return Math.max(cb.keepAliveDeadline, cb.lastReceivedAt + cb.cached.kaTimeout);
+}
+
+function remaining(tcp: TcpContext, deadline: number): number {
+  return deadline < 0 ? TIMER_NOT_RUNNING : Math.max(0, deadline - tcp.ticks);
+}

@@ -1,0 +1,34 @@
+/** `chimney/tcp`: the TCP engine, without I/O, clock or randomness of its own. */
+export { segmentArrives } from './arrival.ts';
+export { abort, closeSend, consumed, openActive, openPassive, send } from './calls.ts';
+export { type RandomInt32, TcpContext, TcpStatistics } from './context.ts';
+export { type ConnectionOwner, ControlBlock } from './control-block.ts';
+export { Disposition } from './disposition.ts';
+export {
+  adopt,
+  applyUpdate,
+  exportDelegated,
+  exportExtension,
+  quiesce,
+  release,
+  resume,
+  setPathMtu,
+} from './hand-over.ts';
+export { output } from './output.ts';
+export { DEFAULT_TCP_PARAMETERS, type TcpParameters } from './parameters.ts';
+export { canReceive, canSend, isOffloadable, isSynchronized, stateName, TcpState } from './state.ts';
+export { timersExpire } from './timers.ts';
+export { TimingWheel, WheelEntry } from './timing-wheel.ts';
+export { sendAck } from './transmit.ts';
+export {
+  type ExtensionPart,
+  MAX_RT_UNLIMITED,
+  type OutOfOrderSegment,
+  TcpCachedFlag,
+  TcpCachedState,
+  TcpConstantFlag,
+  TcpConstantState,
+  TcpDelegatedState,
+  type TcpExtensionState,
+  TIMER_NOT_RUNNING,
+} from './variables.ts';

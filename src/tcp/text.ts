@@ -1,0 +1,103 @@
+/** "Seventh, process the segment text" and "eighth, check the FIN bit" of RFC 9293 section 3.10.7.4. */
+import { TcpFlag, type TcpHeader } from '../wire/tcp-header.ts';
+import type { TcpContext } from './context.ts';
+import type { ControlBlock } from './control-block.ts';
+import { setRetransmitTimer, startDelayedAck, startTimeWait } from './deadlines.ts';
+import { Disposition } from './disposition.ts';
+import { canReceive, TcpState } from './state.ts';
+
+/**
+ * Takes the text of an acceptable segment. `sequence`, `offset` and `length` are already trimmed to the window; `fin`
+ * says that a FIN follows the last byte of the trimmed text.
+ */
+export function receiveText(
+  tcp: TcpContext,
+  cb: ControlBlock,
+  header: TcpHeader,
+  buffer: Uint8Array,
+  sequence: number,
+  offset: number,
+  length: number,
+  fin: boolean,
+): void {
+  const d = cb.delegated;
+  // After the peer's FIN there can be no text: a segment that claims it is a duplicate or worse (section 3.10.7.4).
+  if (!canReceive(d.state)) return;
+  if (fin) {
+    cb.finReceived = true;
+    cb.finSequence = (sequence + length) | 0;
+  }
+  if (sequence !== d.rcvNxt) {
+    if (length > 0) {
+      tcp.statistics.outOfOrderSegments++;
+      cb.reassemblyQueue(tcp.parameters.outOfOrderLimitSegments).insert(sequence, buffer, offset, length);
+    }
+    // An immediate duplicate ACK tells the sender of the gap (RFC 5681 section 4.2).
+    cb.ackNow = true;
+    return;
+  }
+  if (length > 0) {
+    deliver(cb, buffer, offset, length);
+    if (header.flags & TcpFlag.PSH) cb.disposition |= Disposition.PUSH;
+    if (cb.reassembly !== null && !cb.reassembly.isEmpty) {
+      deliverReassembled(cb);
+      cb.ackNow = true; // a gap was filled, wholly or in part (RFC 5681 section 4.2)
+    }
+    scheduleAck(tcp, cb);
+  }
+  if (cb.finReceived && cb.finSequence === d.rcvNxt) receiveFin(tcp, cb);
+}
+
+function deliver(cb: ControlBlock, buffer: Uint8Array, offset: number, length: number): void {
+  const d = cb.delegated;
+  d.rcvNxt = (d.rcvNxt + length) | 0;
+  d.rcvWnd = Math.max(0, d.rcvWnd - length);
+  cb.receiveBuffered += length;
+  cb.disposition |= Disposition.FORWARD_PROGRESS;
+  cb.owner.deliver(cb, buffer, offset, length);
+}
+
+function deliverReassembled(cb: ControlBlock): void {
+  cb.reassembly?.takeContiguous(cb.delegated.rcvNxt, (buffer, offset, length) => deliver(cb, buffer, offset, length));
+}
+
+/** Every second full-sized segment is acknowledged at once, others within the delay (RFC 9293 section 3.8.6.3). */
+function scheduleAck(tcp: TcpContext, cb: ControlBlock): void {
+  cb.segmentsSinceAck++;
+  const frequency = tcp.parameters.ackFrequency;
+  const bytes = (cb.delegated.rcvNxt - cb.lastAckSent) | 0;
+  if (cb.segmentsSinceAck >= frequency || bytes >= frequency * cb.receiveMss) cb.ackNow = true;
+  else startDelayedAck(tcp, cb);
+}
+
+/** The peer's FIN is next in sequence: acknowledge it and move on. */
+export function receiveFin(tcp: TcpContext, cb: ControlBlock): void {
+  const d = cb.delegated;
+  d.rcvNxt = (d.rcvNxt + 1) | 0;
+  d.rcvWnd = Math.max(0, d.rcvWnd - 1);
+  cb.ackNow = true;
+  cb.finReceived = false;
+  cb.reassembly?.clear();
+  cb.disposition |= Disposition.PEER_CLOSED;
+  switch (d.state) {
+    case TcpState.ESTABLISHED:
+      d.state = TcpState.CLOSE_WAIT;
+      break;
+    case TcpState.FIN_WAIT_1:
+      // Our FIN is not acknowledged yet: the ACK field was processed before (step five).
+      d.state = TcpState.CLOSING;
+      break;
+    case TcpState.FIN_WAIT_2:
+      d.state = TcpState.TIME_WAIT;
+      startTimeWait(tcp, cb);
+      cb.disposition |= Disposition.TIME_WAIT;
+      break;
+    default:
+      break;
+  }
+}
+
+/** Each acceptable segment restarts the FIN-WAIT-2 timer (TMR-FW2-03). */
+export function touchFinWait2(tcp: TcpContext, cb: ControlBlock): void {
+  if (cb.delegated.state === TcpState.FIN_WAIT_2) setRetransmitTimer(tcp, cb, tcp.parameters.finWait2Ticks);
+}
