@@ -155,7 +155,8 @@ function updateSendWindow(tcp: TcpContext, cb: ControlBlock, header: TcpHeader):
   if (window > d.maxSndWnd) d.maxSndWnd = window;
   if (window === 0) {
     if (!isProbing(cb)) return;
-    if (previous > 0) startPersist(tcp, cb); // TMR-PERSIST-01
+    if (previous > 0)
+      startPersist(tcp, cb); // TMR-PERSIST-01
     // Only an ACK without data answers a probe; data that flows the other way must not push the next probe out.
     else if (header.payloadLength === 0) nextPersistRound(tcp, cb); // TMR-PERSIST-04
   } else if (previous === 0) {

@@ -27,17 +27,11 @@ export function segmentArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHea
   cb.disposition = 0;
   cb.progressed = false;
   tcp.statistics.inSegments++;
-  switch (cb.delegated.state) {
-    case TcpState.CLOSED:
-    case TcpState.LISTEN:
-      return 0;
-    case TcpState.SYN_SENT:
-      synSentArrives(tcp, cb, header);
-      break;
-    default:
-      synchronizedArrives(tcp, cb, header, buffer);
-  }
-  if (cb.delegated.state !== TcpState.CLOSED) output(tcp, cb);
+  const state: TcpState = cb.delegated.state;
+  if (state === TcpState.CLOSED || state === TcpState.LISTEN) return 0;
+  if (state === TcpState.SYN_SENT) synSentArrives(tcp, cb, header);
+  else synchronizedArrives(tcp, cb, header, buffer);
+  output(tcp, cb);
   return cb.disposition;
 }
 
@@ -81,7 +75,6 @@ function synchronizedArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeade
   if (d.state === TcpState.SYN_RECEIVED && !completeOpening(tcp, cb, header)) return;
   if (!acknowledge(tcp, cb, header)) return;
   accepted(tcp, cb);
-  if (cb.delegated.state === TcpState.CLOSED) return; // LAST-ACK ended
 
   // Sixth, URG: the text is taken like any other; seventh, text; eighth, FIN.
   if (header.payloadLength > 0 || flags & TcpFlag.FIN) takeText(tcp, cb, header, buffer);
@@ -117,7 +110,6 @@ function rejectUnacceptable(tcp: TcpContext, cb: ControlBlock, header: TcpHeader
   // A duplicate still carries a valid ACK: dropping it would stall our own direction (RFC 9293 MUST-59 is about text).
   if (header.flags & TcpFlag.ACK && !(header.flags & TcpFlag.SYN) && isOldDuplicate(cb, header)) {
     if (d.state !== TcpState.SYN_RECEIVED && d.state !== TcpState.TIME_WAIT) acknowledge(tcp, cb, header);
-    if (d.state === TcpState.CLOSED) return;
   }
   if (d.state === TcpState.SYN_RECEIVED) {
     // Our SYN-ACK was lost, or both sides opened at once (section 3.5, figure 8: then the answer is an ACK).
@@ -136,9 +128,7 @@ function isOldDuplicate(cb: ControlBlock, header: TcpHeader): boolean {
 
 function isPlausibleAck(cb: ControlBlock, header: TcpHeader): boolean {
   const d = cb.delegated;
-  return (
-    atOrBefore(header.acknowledgment, d.sndMax) && atOrAfter(header.acknowledgment, (d.sndUna - d.maxSndWnd) | 0)
-  );
+  return atOrBefore(header.acknowledgment, d.sndMax) && atOrAfter(header.acknowledgment, (d.sndUna - d.maxSndWnd) | 0);
 }
 
 function resetByPeer(tcp: TcpContext, cb: ControlBlock): void {

@@ -104,7 +104,7 @@ export function adopt(
   cb.lastReceivedAt = tcp.ticks;
   cb.lastSendAt = tcp.now;
   updateSegmentSizes(cb, tcp.parameters.maximumSegmentPayload);
-  cb.rtt.importTicks(delegated.sRtt, delegated.rttVar, tcp.parameters.ticksPerSecond);
+  cb.rtt.import(delegated.sRtt, delegated.rttVar, tcp.parameters.ticksPerSecond);
   // -1 is "not running", 0 is "due now" (TMR-GEN-04, TMR-RTX-07, TMR-KA-07, TMR-FW2-06).
   if (retransmit.timeoutDelta >= 0) setRetransmitTimer(tcp, cb, retransmit.timeoutDelta);
   if (keepAlive.timeoutDelta >= 0) adoptKeepAlive(tcp, cb, keepAlive.timeoutDelta);

@@ -12,9 +12,10 @@ import { isSynchronized, TcpState } from './state.ts';
 import { sendAck, transmitData } from './transmit.ts';
 import { TcpCachedFlag, TcpConstantFlag, TIMER_NOT_RUNNING } from './variables.ts';
 
-/** Sends what the connection owes and may send, and arms its timers. Safe to call at any time. */
+/** Sends what the connection owes and may send, and arms its timers. Safe to call at any time and in any state. */
 export function output(tcp: TcpContext, cb: ControlBlock): void {
   const state = cb.delegated.state;
+  if (state === TcpState.CLOSED) return;
   if (isSynchronized(state)) {
     // Duplicate ACKs with SACK blocks must not wait for, or hide in, data segments (RFC 5681 section 4.2).
     if (cb.ackNow && cb.reassembly !== null && !cb.reassembly.isEmpty) sendAck(tcp, cb);

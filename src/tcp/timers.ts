@@ -4,7 +4,14 @@
  */
 import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
-import { arm, backedOffRto, isProbing, setRetransmitTimer, startRetransmitTimer, stopRetransmitTimer } from './deadlines.ts';
+import {
+  arm,
+  backedOffRto,
+  isProbing,
+  setRetransmitTimer,
+  startRetransmitTimer,
+  stopRetransmitTimer,
+} from './deadlines.ts';
 import { Disposition } from './disposition.ts';
 import { output } from './output.ts';
 import { enterTimeoutRecovery } from './recovery.ts';

@@ -92,7 +92,14 @@ export function sendKeepAliveProbe(tcp: TcpContext, cb: ControlBlock): void {
   emit(tcp, cb, (cb.delegated.sndUna - 1) | 0, TcpFlag.ACK, 0, 0);
 }
 
-function emit(tcp: TcpContext, cb: ControlBlock, sequence: number, flags: number, offset: number, length: number): void {
+function emit(
+  tcp: TcpContext,
+  cb: ControlBlock,
+  sequence: number,
+  flags: number,
+  offset: number,
+  length: number,
+): void {
   const h = tcp.outgoing;
   const d = cb.delegated;
   h.clearOptions();
