@@ -1,0 +1,151 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  ArpPacket,
+  DROP_REASON_COUNT,
+  DropReason,
+  describeFrame,
+  EmbeddedSegment,
+  EthernetHeader,
+  Icmpv4Message,
+  Ipv4Header,
+  internetChecksum,
+  parseArp,
+  parseEmbeddedSegment,
+  parseEthernet,
+  parseIcmpv4,
+  parseIpv4,
+  parseTcp,
+  TcpHeader,
+} from '../../src/wire/index.ts';
+import { CAPTURED, fromHex } from './captured-frames.ts';
+
+const SAMPLES = Object.values(CAPTURED).map(fromHex);
+
+/** A captured frame with a few bytes changed, cut or extended; its IPv4 checksum may be made right again to get further. */
+const mutatedFrames = fc
+  .record({
+    sample: fc.constantFrom(...SAMPLES),
+    changes: fc.array(fc.tuple(fc.nat(120), fc.nat(255)), { maxLength: 6 }),
+    length: fc.option(fc.nat(130)),
+    repaired: fc.boolean(),
+  })
+  .map(({ sample, changes, length, repaired }) => {
+    const frame = new Uint8Array(length ?? sample.length);
+    frame.set(sample.subarray(0, frame.length));
+    for (const [at, value] of changes) if (at < frame.length) frame[at] = value;
+    if (repaired && frame.length >= 34) {
+      const headerLength = Math.min((frame[14] & 15) * 4, frame.length - 14);
+      frame[24] = 0;
+      frame[25] = 0;
+      const checksum = internetChecksum(frame, 14, headerLength);
+      frame[24] = checksum >>> 8;
+      frame[25] = checksum & 0xff;
+    }
+    return frame;
+  });
+
+function expectReason(reason: number): void {
+  expect(Number.isInteger(reason) && reason >= 0 && reason < DROP_REASON_COUNT).toBe(true);
+}
+
+/** What was accepted must lie inside the range that was given. */
+function expectInside(offset: number, length: number, from: number, to: number): void {
+  expect(offset).toBeGreaterThanOrEqual(from);
+  expect(length).toBeGreaterThanOrEqual(0);
+  expect(offset + length).toBeLessThanOrEqual(to);
+}
+
+/** Lets every parser at a range, whether it fits or not. */
+function parseEverything(bytes: Uint8Array, offset: number, length: number): void {
+  const end = Math.min(bytes.length, offset + length);
+  const ethernet = new EthernetHeader();
+  const link = parseEthernet(bytes, offset, length, ethernet);
+  expectReason(link);
+  if (link === DropReason.NONE) expectInside(ethernet.payloadOffset, ethernet.payloadLength, offset, end);
+  const ip = new Ipv4Header();
+  const network = parseIpv4(bytes, offset, length, ip);
+  expectReason(network);
+  if (network === DropReason.NONE) expectInside(ip.payloadOffset, ip.payloadLength, offset, end);
+  const tcp = new TcpHeader();
+  const transport = parseTcp(bytes, offset, length, tcp);
+  expectReason(transport);
+  if (transport === DropReason.NONE) {
+    expectInside(tcp.payloadOffset, tcp.payloadLength, offset, end);
+    expect(tcp.sackCount).toBeLessThanOrEqual(4);
+    expect(tcp.windowScale).toBeLessThanOrEqual(14);
+  }
+  const icmp = new Icmpv4Message();
+  const control = parseIcmpv4(bytes, offset, length, icmp);
+  expectReason(control);
+  if (control === DropReason.NONE) expectInside(icmp.payloadOffset, icmp.payloadLength, offset, end);
+  const embedded = new EmbeddedSegment();
+  const quoted = parseEmbeddedSegment(bytes, offset, length, embedded);
+  expectReason(quoted);
+  if (quoted === DropReason.NONE) expectInside(embedded.ip.payloadOffset, 8, offset, end);
+  expectReason(parseArp(bytes, offset, length, new ArpPacket()));
+}
+
+/** Frame, packet and segment one after the other, as a stack parses them. */
+function parseAsStack(frame: Uint8Array): DropReason {
+  const ethernet = new EthernetHeader();
+  const ip = new Ipv4Header();
+  const link = parseEthernet(frame, 0, frame.length, ethernet);
+  if (link !== DropReason.NONE) return link;
+  const network = parseIpv4(frame, ethernet.payloadOffset, ethernet.payloadLength, ip);
+  if (network !== DropReason.NONE) return network;
+  parseEverything(frame, ip.payloadOffset, ip.payloadLength);
+  return parseTcp(frame, ip.payloadOffset, ip.payloadLength, new TcpHeader());
+}
+
+describe('no input makes a parser throw or leave the buffer', () => {
+  test('random bytes, and ranges that leave them', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 200 }),
+        fc.integer({ min: -20, max: 250 }),
+        fc.integer({ min: -20, max: 300 }),
+        (bytes, offset, length) => {
+          parseEverything(bytes, offset, length);
+          expect(describeFrame(bytes)).not.toContain('undefined');
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  test('captured frames with changed bytes', () => {
+    const reached = new Set<DropReason>();
+    fc.assert(
+      fc.property(mutatedFrames, (frame) => {
+        parseEverything(frame, 0, frame.length);
+        reached.add(parseAsStack(frame));
+        const text = describeFrame(frame);
+        expect(text).not.toMatch(/undefined|NaN/);
+      }),
+      { numRuns: 2000 },
+    );
+    // Otherwise the mutations would be too wild to test anything but the first check.
+    expect(reached.has(DropReason.NONE)).toBe(true);
+    expect(reached.size).toBeGreaterThan(5);
+  });
+
+  test('random TCP options', () => {
+    const options = fc.array(fc.oneof(fc.constantFrom(0, 1, 2, 3, 4, 5, 8, 10, 18, 26, 34), fc.nat(255)), {
+      minLength: 40,
+      maxLength: 40,
+    });
+    fc.assert(
+      fc.property(options, fc.integer({ min: 5, max: 15 }), (bytes, words) => {
+        const segment = new Uint8Array(60);
+        segment.set(bytes, 20);
+        segment[12] = words << 4;
+        const header = new TcpHeader();
+        const reason = parseTcp(segment, 0, 60, header);
+        expect([DropReason.NONE, DropReason.TCP_OPTION_LENGTH]).toContain(reason);
+        expect(header.payloadOffset).toBe(words * 4);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
