@@ -58,8 +58,9 @@ export class TimingWheel {
   private readonly occupied = new Int32Array(LEVELS);
   /** No deadline on the list of far ones is before this tick. */
   private earliestFar = Number.POSITIVE_INFINITY;
-  /** The earliest deadline, or NaN when it has to be looked up. */
+  /** The earliest deadline if `exact`, else a tick that no deadline is before. */
   private earliest = Number.POSITIVE_INFINITY;
+  private exact = true;
   private advances = 0;
   /** Inside of `advance`. */
   private running = false;
@@ -81,7 +82,10 @@ export class TimingWheel {
     }
     entry.wheelDeadline = deadlineTicks;
     this.size += 1;
-    if (deadlineTicks < this.earliest) this.earliest = deadlineTicks;
+    if (deadlineTicks <= this.earliest) {
+      this.earliest = deadlineTicks;
+      this.exact = true;
+    }
     // One entry fires once in an advance, so that a timer which keeps arming itself for now cannot keep it from ending.
     const again = this.running && entry.wheelFired === this.advances;
     if (again && deadlineTicks <= this.now) this.link(entry, LATE);
@@ -131,7 +135,10 @@ export class TimingWheel {
 
   /** The earliest deadline, exact; Infinity when nothing is armed. Before or at `now` when something is due. */
   nextDeadline(): number {
-    if (Number.isNaN(this.earliest)) this.earliest = this.findEarliest();
+    if (!this.exact) {
+      this.earliest = this.findEarliest();
+      this.exact = true;
+    }
     return this.earliest;
   }
 
@@ -151,7 +158,7 @@ export class TimingWheel {
     let minimum = head.wheelDeadline;
     // A slot of level 0 is a single tick, except for the present one, which takes those that have passed as well.
     if (list < LEVEL_SLOTS && minimum > this.position) return minimum;
-    for (let entry = head.wheelNext; entry !== null; entry = entry.wheelNext) {
+    for (let entry = head.wheelNext; entry !== null && minimum > this.earliest; entry = entry.wheelNext) {
       if (entry.wheelDeadline < minimum) minimum = entry.wheelDeadline;
     }
     return minimum;
@@ -260,8 +267,11 @@ export class TimingWheel {
     if (this.heads[list] === null && list < SLOTS) {
       this.occupied[list >>> LEVEL_BITS] &= ~(1 << (list & (LEVEL_SLOTS - 1)));
     }
-    if (entry.wheelDeadline <= this.earliest) {
-      this.earliest = this.size === 0 ? Number.POSITIVE_INFINITY : Number.NaN;
+    if (this.size === 0) {
+      this.earliest = Number.POSITIVE_INFINITY;
+      this.exact = true;
+    } else if (entry.wheelDeadline <= this.earliest) {
+      this.exact = false;
     }
   }
 }
