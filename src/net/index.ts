@@ -1,0 +1,25 @@
+/** Sockets and servers over a host stack, as Node streams. */
+import type { Host } from '../node/host.ts';
+import { Server, type ServerOptions } from './server.ts';
+import { type ConnectOptions, Socket } from './socket.ts';
+
+export { SocketError } from './errors.ts';
+export { Server, type ServerOptions } from './server.ts';
+export { type ConnectOptions, Socket, type SocketAddress, type SocketOptions } from './socket.ts';
+
+/** Opens a connection from `host`. `listener` hears `connect`. */
+export function connect(host: Host, options: ConnectOptions, listener?: () => void): Socket {
+  return new Socket(host, options).connect(options, listener);
+}
+
+/** A server on `host`; call `listen` on it. `listener` hears `connection`. */
+export function createServer(host: Host, listener?: (socket: Socket) => void): Server;
+export function createServer(host: Host, options: ServerOptions, listener?: (socket: Socket) => void): Server;
+export function createServer(
+  host: Host,
+  optionsOrListener?: ServerOptions | ((socket: Socket) => void),
+  listener?: (socket: Socket) => void,
+): Server {
+  if (typeof optionsOrListener === 'function') return new Server(host, {}, optionsOrListener);
+  return new Server(host, optionsOrListener ?? {}, listener);
+}
