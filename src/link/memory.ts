@@ -17,6 +17,11 @@ export interface MemoryWireOptions {
   aToB?: Partial<DirectionSettings>;
   /** Properties of frames from port b to port a, over those of `both`. */
   bToA?: Partial<DirectionSettings>;
+  /**
+   * The present time in microseconds. Without it a frame counts as sent at the time of the last `advance`, so that the owner
+   * has to advance the wire before those who send.
+   */
+  now?: () => number;
   /** Names of the ports, `'a'` and `'b'` when left out. */
   names?: readonly [string, string];
 }
@@ -43,7 +48,7 @@ class MemoryPort implements LinkPort {
 }
 
 /**
- * A full-duplex wire. A frame is sent at the time of the last `advance`, and arrives during a later one — never during `send`.
+ * A full-duplex wire. A frame arrives during a later `advance`, never during `send`.
  * The same seed, settings and calls give the same events.
  */
 export class MemoryWire implements Stepped {
@@ -54,11 +59,13 @@ export class MemoryWire implements Stepped {
   /** Counters and settings of the frames from b to a. */
   readonly bToA: ImpairedDirection<WireDirection>;
   #now = 0;
+  readonly #clock: (() => number) | null;
   readonly #deliverToA = (frame: Uint8Array): void => this.a.onReceive(frame);
   readonly #deliverToB = (frame: Uint8Array): void => this.b.onReceive(frame);
 
   /** @throws RangeError when an option makes no sense */
   constructor(options: MemoryWireOptions = {}) {
+    this.#clock = options.now ?? null;
     // Each direction draws from a generator of its own, so that traffic one way does not change the fate of the other.
     const random = new Random(options.seed ?? 1);
     this.aToB = new ImpairedDirection<WireDirection>('a-to-b', { ...options.both, ...options.aToB }, random.fork());
@@ -68,9 +75,9 @@ export class MemoryWire implements Stepped {
     this.b = new MemoryPort(nameB, this, this.bToA);
   }
 
-  /** The time of the last `advance`, microseconds. */
+  /** The present, microseconds: by the wire's clock if it has one, otherwise the time of the last `advance`. */
   get now(): number {
-    return this.#now;
+    return this.#clock === null ? this.#now : Math.max(this.#now, this.#clock());
   }
 
   /** Sees every frame of both directions once; null for none. */

@@ -96,9 +96,14 @@ export interface ImpairedPortOptions {
   seed?: number;
   outgoing?: Partial<DirectionSettings>;
   incoming?: Partial<DirectionSettings>;
+  /** The present time in microseconds, of the clock that `advance` is given. */
+  now: () => number;
 }
 
-/** Does to the wrapped port's frames what a bad network would: for real links that are too good. */
+/**
+ * Does to the wrapped port's frames what a bad network would: for real links that are too good. Frames pass during
+ * `advance`, also those that nothing delays.
+ */
 export class ImpairedPort implements LinkPort, Stepped {
   onReceive: (frame: Uint8Array) => void = discardFrame;
   /** Counters and settings of the frames that are sent. */
@@ -106,18 +111,19 @@ export class ImpairedPort implements LinkPort, Stepped {
   /** Counters and settings of the frames that arrive. */
   readonly incoming: ImpairedDirection<PortDirection>;
   readonly #inner: LinkPort;
-  #now = 0;
+  readonly #now: () => number;
   readonly #sendOn = (frame: Uint8Array): void => this.#inner.send(frame);
   readonly #receiveOn = (frame: Uint8Array): void => this.onReceive(frame);
 
   /** @throws RangeError when an option makes no sense */
-  constructor(inner: LinkPort, options: ImpairedPortOptions = {}) {
+  constructor(inner: LinkPort, options: ImpairedPortOptions) {
     const random = new Random(options.seed ?? 1);
     const mtu = inner.mtu;
     this.#inner = inner;
+    this.#now = options.now;
     this.outgoing = new ImpairedDirection<PortDirection>('outgoing', { mtu, ...options.outgoing }, random.fork());
     this.incoming = new ImpairedDirection<PortDirection>('incoming', { mtu, ...options.incoming }, random.fork());
-    inner.onReceive = (frame) => this.incoming.send(frame, this.#now);
+    inner.onReceive = (frame) => this.incoming.send(frame, this.#now());
   }
 
   get name(): string {
@@ -135,13 +141,12 @@ export class ImpairedPort implements LinkPort, Stepped {
   }
 
   send(frame: Uint8Array): void {
-    this.outgoing.send(frame, this.#now);
+    this.outgoing.send(frame, this.#now());
   }
 
   /** Passes on what is due at `nowMicroseconds`; what is sent meanwhile waits for the next call. */
   advance(nowMicroseconds: number): void {
-    this.#now = Math.max(this.#now, nowMicroseconds);
-    deliverDue(this.outgoing, this.#sendOn, this.incoming, this.#receiveOn, this.#now);
+    deliverDue(this.outgoing, this.#sendOn, this.incoming, this.#receiveOn, nowMicroseconds);
   }
 
   nextDeadline(): number {

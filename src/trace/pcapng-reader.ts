@@ -109,6 +109,11 @@ function readOptions(
   return options;
 }
 
+/** UTF-8 text; malformed sequences become U+FFFD, and a byte order mark is a character like others. */
+function textOf(value: Uint8Array): string {
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(value);
+}
+
 function readInterface(
   view: DataView,
   bytes: Uint8Array,
@@ -123,7 +128,7 @@ function readInterface(
   const name = options.find(({ code }) => code === PcapngOption.IF_NAME);
   const resolution = options.find(({ code }) => code === PcapngOption.IF_TIMESTAMP_RESOLUTION)?.value[0] ?? 6;
   capture.interfaces.push({
-    name: name === undefined ? '' : new TextDecoder().decode(name.value),
+    name: name === undefined ? '' : textOf(name.value),
     linkType: view.getUint16(at, littleEndian),
     // The high bit chooses powers of two.
     unitsPerSecond: resolution < 0x80 ? 10 ** resolution : 2 ** (resolution & 0x7f),
@@ -156,9 +161,7 @@ function readPacket(
     direction: readDirection(options, littleEndian),
     frame: bytes.subarray(data, data + length),
     originalLength: view.getUint32(at + 16, littleEndian),
-    comments: options
-      .filter(({ code }) => code === PcapngOption.COMMENT)
-      .map(({ value }) => new TextDecoder().decode(value)),
+    comments: options.filter(({ code }) => code === PcapngOption.COMMENT).map(({ value }) => textOf(value)),
   });
   return true;
 }
