@@ -1,0 +1,146 @@
+/** The NIC as owner of its connections: how segments get onto the link, and where received bytes go. */
+
+import { TcpOffloadEventType } from '../../ndis/index.ts';
+import { type ConnectionOwner, type ControlBlock, consumed, timersExpire, type WheelEntry } from '../../tcp/index.ts';
+import { buildTcpFrame, TcpFlag, type TcpHeader } from '../../wire/index.ts';
+import type { ReceiveCompletion } from '../messages.ts';
+import { type ConnectionContext, type NeighborContext, PushTimer } from './contexts.ts';
+import type { NicCore } from './core.ts';
+import { applyDisposition } from './dispositions.ts';
+import { elapsed, isStale } from './neighbor-reachability.ts';
+import type { ReceiveDeliverySink } from './receive-delivery.ts';
+import { raise } from './upload-request.ts';
+
+/** One per NIC: the engine calls it for every connection. */
+export class NicConnectionOwner implements ConnectionOwner {
+  private readonly core: NicCore;
+
+  constructor(core: NicCore) {
+    this.core = core;
+  }
+
+  /** Builds the frame and sends it (IPID-01, IPID-04, VLAN-08…10, STATE-17, STATE-19). */
+  transmit(cb: ControlBlock, header: TcpHeader, payloadOffset: number, payloadLength: number): void {
+    const { core } = this;
+    const connection = cb.attachment as ConnectionContext;
+    // INV-04: sending stops at once. The engine believes the segment lost, as it may.
+    if (connection.dependsOnInvalid) return;
+    confirmNeighbor(core, connection.path.neighbor);
+    const identification = 0x8000 | core.nextIdentification;
+    core.nextIdentification = (core.nextIdentification + 1) & 0x7fff;
+    const { buffers } = core;
+    const frame = buildTcpFrame(
+      buffers,
+      connection.route,
+      identification,
+      header,
+      cb.sendQueue,
+      payloadOffset,
+      payloadLength,
+    );
+    count(core, connection, header, payloadLength);
+    core.options.link.send(frame);
+  }
+
+  deliver(cb: ControlBlock, buffer: Uint8Array, offset: number, length: number): void {
+    const connection = cb.attachment as ConnectionContext;
+    connection.delivery.arrive(buffer.subarray(offset, offset + length));
+  }
+
+  acknowledged(cb: ControlBlock, bytes: number): void {
+    const connection = cb.attachment as ConnectionContext;
+    this.core.transmitBytes -= bytes;
+    connection.sends.acknowledge(bytes, connection.sendCompletions);
+  }
+
+  /** A stopped connection has no timers any more; what remains of them is returned at the terminate (EVT-07). */
+  expired(cb: ControlBlock): void {
+    const connection = cb.attachment as ConnectionContext;
+    if (connection.stopped !== 0 || connection.terminating) return;
+    applyDisposition(this.core, connection, timersExpire(this.core.tcp, cb));
+  }
+}
+
+/** What fires on the wheel: a connection's engine timers, or its push timer. */
+export function wheelExpired(entry: WheelEntry): void {
+  if (entry instanceof PushTimer) {
+    entry.connection.delivery.pushTimerExpired();
+    return;
+  }
+  const cb = entry as ControlBlock;
+  cb.owner.expired(cb);
+}
+
+/** The delivery algorithm's way to the miniport, one per connection. */
+export class ConnectionDeliverySink implements ReceiveDeliverySink {
+  private readonly core: NicCore;
+  private readonly connection: ConnectionContext;
+
+  constructor(core: NicCore, connection: ConnectionContext) {
+    this.core = core;
+    this.connection = connection;
+  }
+
+  completeReceives(completions: readonly ReceiveCompletion[]): void {
+    this.core.post({ kind: 'receiveComplete', connection: this.connection.id, completions });
+  }
+
+  indicateReceive(chunks: readonly Uint8Array[]): void {
+    this.core.post({ kind: 'receiveIndicate', connection: this.connection.id, chunks });
+  }
+
+  /** The window opens; a connection that stands still only accounts for it. */
+  receiveConsumed(bytes: number): void {
+    const { cb, stopped, terminating } = this.connection;
+    if (stopped !== 0 || terminating) cb.receiveBuffered -= bytes;
+    else consumed(this.core.tcp, cb, bytes);
+  }
+
+  startPushTimer(): void {
+    const { tcp } = this.core;
+    tcp.wheel.arm(this.connection.pushTimer, tcp.ticks + tcp.parameters.pushTicks);
+  }
+
+  stopPushTimer(): void {
+    this.core.tcp.wheel.cancel(this.connection.pushTimer);
+  }
+
+  /** EVT-01. */
+  endOfData(): void {
+    raise(this.core, this.connection, TcpOffloadEventType.DISCONNECT, 0);
+  }
+}
+
+/** Before each datagram: asks the host about a neighbor that nobody has confirmed for long, once at a time (NBR-06, NBR-08). */
+function confirmNeighbor(core: NicCore, neighbor: NeighborContext): void {
+  const { ticks, parameters } = core.tcp;
+  if (neighbor.queryOutstanding || !isStale(neighbor, ticks, parameters.nceStaleTicks)) return;
+  neighbor.queryOutstanding = true;
+  core.post({
+    kind: 'neighborQuery',
+    neighbor: neighbor.id,
+    state: {
+      kind: 'neighbor',
+      dlSourceAddress: neighbor.dlSourceAddress === null ? null : neighbor.dlSourceAddress.bytes.slice(),
+      vlanId: neighbor.vlanId,
+      dlDestinationAddress: neighbor.destination.bytes.slice(),
+      hostReachabilityDelta: elapsed(ticks, neighbor.hostReachabilityTime),
+      nicReachabilityDelta: elapsed(ticks, neighbor.nicReachabilityTime),
+    },
+  });
+}
+
+/** STAT-07, STAT-13, STAT-15. */
+function count(core: NicCore, connection: ConnectionContext, header: TcpHeader, payloadLength: number): void {
+  const { ip4, tcp4 } = core.statistics;
+  ip4.outRequests += 1;
+  ip4.outOctets += 20 + header.headerLength + payloadLength;
+  if (header.flags & TcpFlag.RST) tcp4.outResets += 1;
+  const length = payloadLength + (header.flags & TcpFlag.FIN ? 1 : 0);
+  const old = length > 0 && ((header.sequence - connection.highestSent) | 0) < 0;
+  const end = (header.sequence + length) | 0;
+  const fresh = ((end - connection.highestSent) | 0) > 0;
+  if (old) tcp4.retransmittedSegments += 1;
+  if (fresh) connection.highestSent = end;
+  if (fresh || !old) tcp4.outSegments += 1;
+}

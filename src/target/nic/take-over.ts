@@ -1,0 +1,93 @@
+/** One connection comes down: its state, what it has in flight, and what nobody has read yet (spec/algorithms.md 12). */
+import {
+  adopt,
+  type ConnectionOwner,
+  ControlBlock,
+  type ExtensionPart,
+  output,
+  TcpCachedState,
+  TcpConstantState,
+  type TcpExtensionState,
+  TcpState,
+} from '../../tcp/index.ts';
+import type { NewTcp } from '../messages.ts';
+import { bytesOf } from './admission.ts';
+import { ConnectionDeliverySink } from './connection-owner.ts';
+import { ConnectionContext, type PathContext } from './contexts.ts';
+import type { NicCore } from './core.ts';
+import { portPair } from './flow-table.ts';
+import { ReceiveDelivery } from './receive-delivery.ts';
+import { newRoute, refreshRoute } from './routes.ts';
+import { sendBacklogSize } from './send-backlog.ts';
+
+/** Bytes of IPv4 and TCP headers without options. */
+const HEADER_OVERHEAD = 40;
+
+export interface TakenOver {
+  readonly connection: ConnectionContext;
+  /** Parts of the extension that were dropped (spec/decisions.md 23). */
+  readonly lost: readonly ExtensionPart[];
+}
+
+/** Creates the context and lets the engine go on where the host stopped (STATE-06). Null when the 4-tuple is taken. */
+export function takeOverConnection(
+  core: NicCore,
+  owner: ConnectionOwner,
+  id: number,
+  state: NewTcp,
+  path: PathContext,
+): TakenOver | null {
+  const { localPort, remotePort } = state.constant;
+  const ports = portPair(localPort, remotePort);
+  if (core.flows.find(path.source.word0, path.destination.word0, ports) !== null) return null;
+  const connection = new ConnectionContext(
+    id,
+    path,
+    path.source.word0,
+    path.destination.word0,
+    ports,
+    newRoute(core, path),
+  );
+  const constant = Object.assign(new TcpConstantState(), state.constant);
+  const cached = Object.assign(new TcpCachedState(), state.cached);
+  const cb = new ControlBlock(core.tcp, owner, connection, constant, cached, HEADER_OVERHEAD, path.pathMtu);
+  cb.refuseUrgent = true; // URG-02
+  for (const list of state.sends) {
+    connection.sends.append(list.id, bytesOf(list.chunks), false, false);
+    for (const chunk of list.chunks) cb.sendQueue.append(chunk);
+  }
+  core.transmitBytes += cb.sendQueue.length;
+  const known = core.options.supportsExtension ? state.extension : null;
+  adopt(core.tcp, cb, state.delegated, known, bytesOf(state.buffered));
+  const delivery = new ReceiveDelivery(new ConnectionDeliverySink(core, connection), true, state.buffered);
+  delivery.indicationSize = cached.rcvIndicationSize;
+  if (peerHasClosed(cb)) {
+    // The FIN is reported behind data that nobody has read yet; otherwise the host knows of it (EVT-01).
+    if (delivery.backlog > 0) delivery.endAfterData();
+    else delivery.alreadyEnded();
+  }
+  connection.attach(cb, delivery);
+  connection.indicatedBacklog = sendBacklogSize(connection);
+  connection.backlogIndicatedAt = core.tcp.now;
+  refreshRoute(core, connection);
+  core.connections.set(id, connection);
+  core.flows.add(connection);
+  path.connections.add(connection);
+  output(core.tcp, cb);
+  return { connection, lost: known === state.extension ? [] : partsIn(state.extension) };
+}
+
+/** What of an extension means something: what is lost when it is dropped. */
+export function partsIn(extension: TcpExtensionState | null): ExtensionPart[] {
+  if (extension === null) return [];
+  const parts: ExtensionPart[] = [];
+  if (extension.outOfOrder.length > 0 || extension.outOfOrderFin !== null) parts.push('out-of-order bytes');
+  if (extension.scoreboard.length > 0) parts.push('SACK scoreboard');
+  parts.push('congestion control state', 'RTT precision');
+  return parts;
+}
+
+function peerHasClosed(cb: ControlBlock): boolean {
+  const { state } = cb.delegated;
+  return state === TcpState.CLOSE_WAIT || state === TcpState.CLOSING || state === TcpState.LAST_ACK;
+}
