@@ -144,7 +144,7 @@ interface TreeNode<B> {
  */
 export function walkBlocks<B extends TreeNode<B>>(
   root: B,
-  visit: (block: B, parent: B | null, depth: number) => boolean | undefined | undefined,
+  visit: (block: B, parent: B | null, depth: number) => unknown,
 ): void {
   const ancestors: B[] = [];
   let block: B | null = root;

@@ -18,5 +18,7 @@ export * from './operations.ts';
 export { ProtocolDriver } from './protocol-driver.ts';
 export * from './status.ts';
 export * from './status-indication.ts';
+export { ContractVerifier, createVerifier, type VerifierSummary } from './verifier/contract-verifier.ts';
 export { RuleViolation } from './verifier/rule-violation.ts';
+export { type VerifiedRule, verifiedRules } from './verifier/verified-rules.ts';
 export type { OptionalHandlers, Verifier } from './verifier/verifier.ts';
