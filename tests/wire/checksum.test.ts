@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { loadVectorSum, type SumFunction } from '../../src/wire/checksum-vector.ts';
+import { sumWordwise } from '../../src/wire/checksum-words.ts';
 import {
   addSums,
   finishChecksum,
@@ -32,51 +34,6 @@ describe('Internet checksum', () => {
     expect(internetChecksum(bytes, 0, 8)).toBe(0x220d);
   });
 
-  test('every alignment and every length up to 200 agrees with the naive sum', () => {
-    const bytes = filled(220, (index) => index * 37 + 11);
-    for (let start = 0; start < 9; start += 1) {
-      const view = bytes.subarray(start);
-      for (let offset = 0; offset < 4; offset += 1) {
-        for (let length = 0; length <= 200; length += 1) {
-          expect(sumBytes(view, offset, length)).toBe(naiveSum(view, offset, length));
-        }
-      }
-    }
-  });
-
-  test('random ranges agree with the naive sum', () => {
-    const range = fc
-      .uint8Array({ minLength: 0, maxLength: 5000 })
-      .chain((bytes) => fc.tuple(fc.constant(bytes), fc.nat(bytes.length), fc.nat(bytes.length)));
-    fc.assert(
-      fc.property(range, ([bytes, a, b]) => {
-        const offset = Math.min(a, b);
-        const length = Math.abs(a - b);
-        expect(sumBytes(bytes, offset, length)).toBe(naiveSum(bytes, offset, length));
-      }),
-    );
-  });
-
-  test.each([65535, 262144])('%i bytes of ones do not overflow', (length) => {
-    const bytes = new Uint8Array(length).fill(0xff);
-    expect(sumBytes(bytes, 0, length)).toBe(naiveSum(bytes, 0, length));
-  });
-
-  test('more buffers than the view cache holds, in turns', () => {
-    const buffers = Array.from({ length: 9 }, (_, seed) => filled(100 + seed, (index) => index * (seed + 3)));
-    for (let round = 0; round < 3; round += 1) {
-      for (const bytes of buffers) {
-        expect(sumBytes(bytes, 1, bytes.length - 1)).toBe(naiveSum(bytes, 1, bytes.length - 1));
-      }
-    }
-  });
-
-  test('shared memory is summed as well', () => {
-    const bytes = new Uint8Array(new SharedArrayBuffer(1001));
-    bytes.set(filled(1001, (index) => index * 7));
-    expect(sumBytes(bytes, 3, 998)).toBe(naiveSum(bytes, 3, 998));
-  });
-
   test('partial sums compose, with a swap where a part starts at an odd offset', () => {
     const split = fc
       .uint8Array({ minLength: 2, maxLength: 400 })
@@ -102,6 +59,88 @@ describe('Internet checksum', () => {
         expect(sumBytes(bytes, 0, bytes.length)).toBe(0xffff);
       }),
     );
+  });
+});
+
+/** Without SIMD the vector sum does not load; Node has it. */
+const vectorSum = loadVectorSum() as SumFunction;
+
+describe.each([
+  ['as it is called', sumBytes, 0],
+  ['by 32-bit words', sumWordwise, 3],
+  ['by SIMD', vectorSum, 0],
+] as [string, SumFunction, number][])('sums %s', (_name, sum, shortest) => {
+  test('every alignment and every length up to 200 agrees with the naive sum', () => {
+    const bytes = filled(220, (index) => index * 37 + 11);
+    const wrong: string[] = [];
+    for (let start = 0; start < 9; start += 1) {
+      const view = bytes.subarray(start);
+      for (let offset = 0; offset < 4; offset += 1) {
+        for (let length = shortest; length <= 200; length += 1) {
+          if (sum(view, offset, length) !== naiveSum(view, offset, length)) wrong.push(`${start} ${offset} ${length}`);
+        }
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  test('random ranges agree with the naive sum', () => {
+    const range = fc
+      .uint8Array({ minLength: shortest, maxLength: 5000 })
+      .chain((bytes) => fc.tuple(fc.constant(bytes), fc.nat(bytes.length - shortest), fc.nat(bytes.length)));
+    fc.assert(
+      fc.property(range, ([bytes, offset, end]) => {
+        const length = Math.max(end - offset, shortest);
+        expect(sum(bytes, offset, length)).toBe(naiveSum(bytes, offset, length));
+      }),
+    );
+  });
+
+  test.each([65535, 65536, 65537, 262144])('%i bytes of ones do not overflow', (length) => {
+    const bytes = new Uint8Array(length).fill(0xff);
+    expect(sum(bytes, 0, length)).toBe(naiveSum(bytes, 0, length));
+  });
+
+  test('long ranges from odd addresses', () => {
+    const bytes = filled(200_001, (index) => index * 31 + (index >> 8));
+    expect(sum(bytes, 1, 200_000)).toBe(naiveSum(bytes, 1, 200_000));
+    expect(sum(bytes, 3, 131_073)).toBe(naiveSum(bytes, 3, 131_073));
+  });
+
+  test('what an earlier, longer range left behind does not count', () => {
+    sum(new Uint8Array(2000).fill(0xff), 0, 2000);
+    const bytes = filled(131, (index) => index);
+    expect(sum(bytes, 0, 131)).toBe(naiveSum(bytes, 0, 131));
+  });
+
+  test('many buffers in turns', () => {
+    const buffers = Array.from({ length: 9 }, (_, seed) => filled(100 + seed, (index) => index * (seed + 3)));
+    for (let round = 0; round < 3; round += 1) {
+      for (const bytes of buffers) {
+        expect(sum(bytes, 1, bytes.length - 1)).toBe(naiveSum(bytes, 1, bytes.length - 1));
+      }
+    }
+  });
+
+  test('shared memory', () => {
+    const bytes = new Uint8Array(new SharedArrayBuffer(1001));
+    bytes.set(filled(1001, (index) => index * 7));
+    expect(sum(bytes, 3, 998)).toBe(naiveSum(bytes, 3, 998));
+  });
+});
+
+describe('without WebAssembly', () => {
+  test('there is no vector sum', () => {
+    expect(loadVectorSum({})).toBeNull();
+  });
+
+  test('an engine that refuses to compile is no error', () => {
+    class Module {
+      constructor() {
+        throw new Error('blocked by content security policy');
+      }
+    }
+    expect(loadVectorSum({ WebAssembly: { Module, Instance: Object } })).toBeNull();
   });
 });
 
