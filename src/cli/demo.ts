@@ -1,0 +1,144 @@
+/** `chimney demo`: a live connection goes down the chimney and comes back, again and again, on real data. */
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import { Capture } from './capture.ts';
+import { type DemoReport, formatReport, percentile } from './demo-report.ts';
+import { CommandFailure } from './errors.ts';
+import { Network } from './network.ts';
+import { createProgress } from './progress.ts';
+import { type ByteSource, createNoiseSource, openFileSource } from './source.ts';
+import { type TransferResult, transfer } from './transfer.ts';
+import { parseDuration, parseInteger, parseProbability, parseRate, parseSize } from './units.ts';
+
+interface DemoOptions {
+  readonly size: number;
+  readonly moves: number;
+  readonly loss: number;
+  readonly reorder: number;
+  readonly duplicate: number;
+  readonly delay: number;
+  readonly bandwidth?: number;
+  readonly mtu: number;
+  readonly seed: number;
+  readonly pcap?: string;
+  readonly targetConnections?: number;
+  readonly json?: boolean;
+}
+
+/** IPv4 needs 68 bytes (RFC 791 section 3.2); below 576 nothing useful can be said about TCP. */
+const SMALLEST_MTU = 576;
+const LARGEST_MTU = 65_535;
+
+/** Adds the command to the program. */
+export function addDemoCommand(program: Command): void {
+  program
+    .command('demo')
+    .description('Download a file between two hosts while the serving connection moves between stack and offload target.')
+    .argument('[file]', 'file to serve; without it, noise of --size bytes is served')
+    .option('--size <bytes>', 'bytes to serve when no file is given', parseSize, 64 * 1024 ** 2)
+    .option('--moves <n>', 'moves down, and as many up', parseInteger(0, 100_000), 50)
+    .option('--loss <share>', 'share of frames that the wire loses', parseProbability, 0.001)
+    .option('--reorder <share>', 'share of frames that the wire delays, so that others overtake', parseProbability, 0.001)
+    .option('--duplicate <share>', 'share of frames that the wire doubles', parseProbability, 0.001)
+    .option('--delay <time>', 'one-way delay of the wire', parseDuration, 2_000)
+    .option('--bandwidth <rate>', 'speed of the wire, for example 100Mbit; unlimited when left out', parseRate)
+    .option('--mtu <bytes>', 'MTU of the wire', parseInteger(SMALLEST_MTU, LARGEST_MTU), 1500)
+    .option('--seed <n>', 'decides the noise and what the wire does', parseInteger(0, 0x7fffffff), 1)
+    .option('--pcap <file>', 'write a pcapng capture of the wire')
+    .addOption(
+      new Option('--target-connections <n>', 'most connections that the offload target takes').argParser(
+        parseInteger(0, 1_000_000),
+      ),
+    )
+    .option('--json', 'print one JSON object instead of text')
+    .action((file: string | undefined, options: DemoOptions) => demo(file, options));
+}
+
+async function demo(file: string | undefined, options: DemoOptions): Promise<void> {
+  const source = file === undefined ? createNoiseSource(options.size, options.seed) : await openFileSource(file);
+  const capture = options.pcap === undefined ? undefined : new Capture(options.pcap, 0);
+  const network = new Network({
+    seed: options.seed,
+    wire: {
+      delayMicroseconds: options.delay,
+      bandwidthBitsPerSecond: options.bandwidth ?? 0,
+      loss: options.loss,
+      reorder: options.reorder,
+      duplicate: options.duplicate,
+      mtu: options.mtu,
+    },
+    server: options.targetConnections === undefined ? {} : { targetLimits: { connections: options.targetConnections } },
+    capture,
+  });
+  try {
+    await runDemo(source, options, network, capture);
+  } finally {
+    network.close();
+    await source.close();
+  }
+}
+
+async function runDemo(source: ByteSource, options: DemoOptions, network: Network, capture?: Capture): Promise<void> {
+  if (!options.json) {
+    console.log(`Serving ${source.name} (${source.size} bytes) over HTTP on a connection that moves ${options.moves} times`);
+    console.log('from the host stack to the offload target and back, while its bytes flow:');
+  }
+  const progress = options.json ? null : createProgress(source.size);
+  const started = network.runtime.now();
+  let owner = (): string => 'host';
+  let moves = (): number => 0;
+  const result = await transfer(network, source, options.moves, {
+    serving: (socket, mover) => {
+      owner = () => socket.owner;
+      moves = () => mover.counts.down + mover.counts.up;
+      let text = '';
+      mover.onMove = (phase, move) => {
+        text = move;
+        if (phase === 'begin') network.audit.moved(socket.remotePort ?? 0);
+      };
+      if (capture !== undefined) {
+        capture.annotate = () => (owner() === 'offloading' || owner() === 'uploading' ? `${text}: ${owner()}` : null);
+      }
+    },
+    progress: (bytes) => progress?.update(bytes, owner(), moves()),
+  }).finally(() => progress?.stop());
+  const report = reportOf(result, network, (network.runtime.now() - started) / 1e6);
+  console.log(options.json ? JSON.stringify(report, null, 2) : formatReport(report, options.moves));
+  judge(report, options.moves, result.mover.refusal);
+}
+
+function reportOf(result: TransferResult, network: Network, seconds: number): DemoReport {
+  const { durations, counts } = result.mover;
+  const surplus = result.streamBytesReceived - result.streamBytesSent;
+  return {
+    bytes: result.bytesReceived,
+    sha256: { sent: result.sha256Sent, received: result.sha256Received },
+    moves: { ...counts },
+    resets: network.audit.resets,
+    lostBytes: Math.max(0, -surplus),
+    duplicatedBytes: Math.max(0, surplus),
+    retransmissions: { ...network.audit.counts },
+    moveMicroseconds: {
+      p50: percentile(durations, 0.5),
+      p99: percentile(durations, 0.99),
+      max: percentile(durations, 1),
+    },
+    impairedFrames: network.impairedFrames,
+    seconds,
+  };
+}
+
+/** Equal hashes and every move accounted for, or a sentence that says what is wrong. */
+function judge(report: DemoReport, wanted: number, refusal: string | null): void {
+  if (report.sha256.sent !== report.sha256.received) {
+    throw new CommandFailure('The bytes received are not those sent: please report this with the seed.');
+  }
+  if (report.moves.down < wanted && refusal !== null) {
+    throw new CommandFailure(
+      `The offload target refused ${report.moves.refused} of ${2 * wanted} moves (${refusal}): raise its limits, or ask for --moves 0.`,
+    );
+  }
+  if (report.moves.down + report.moves.up + report.moves.refused !== 2 * wanted) {
+    throw new CommandFailure(`Only ${report.moves.down} moves down and ${report.moves.up} up were answered, of ${wanted} each.`);
+  }
+}

@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+/** The command line. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { addDemoCommand } from './demo.ts';
+import { CommandFailure, ExitCode, UsageError } from './errors.ts';
+import { addServeCommand } from './serve.ts';
+
+function createProgram(): Command {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  const program = new Command('chimney')
+    .description('TCP connection offload: live connections move between a host stack and an offload target.')
+    .version(version)
+    .showHelpAfterError('(add --help for the options)')
+    .exitOverride();
+  addDemoCommand(program);
+  addServeCommand(program);
+  for (const command of program.commands) command.exitOverride().showHelpAfterError('(add --help for the options)');
+  return program;
+}
+
+/** Runs the command line and answers the exit code. */
+async function main(argv: readonly string[]): Promise<number> {
+  try {
+    await createProgram().parseAsync(argv);
+    return ExitCode.OK;
+  } catch (error) {
+    // Commander has printed its sentence already; help and version are no errors.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.OK : ExitCode.USAGE;
+    if (error instanceof UsageError || error instanceof CommandFailure) {
+      console.error(`chimney: ${error.message}`);
+      return error.exitCode;
+    }
+    console.error('chimney: an internal error, please report it:');
+    console.error(error);
+    return ExitCode.FAILURE;
+  }
+}
+
+process.exitCode = await main(process.argv);

@@ -1,0 +1,102 @@
+/** A host ready for use in Node: NDIS, a software adapter on a link, and a host stack, driven by a runtime. */
+import { type Connection, type ConnectionHandlers, HostStack, type Listener, type OffloadPolicy } from '../host/index.ts';
+import type { LinkPort } from '../link/index.ts';
+import { createVerifier, Ndis } from '../ndis/index.ts';
+import { SoftwareAdapter, type TargetLimits } from '../target/index.ts';
+import type { TcpParameters } from '../tcp/index.ts';
+import { IpAddress, MacAddress } from '../wire/index.ts';
+import { createRandomInt32 } from './random.ts';
+import type { NodeRuntime } from './runtime.ts';
+
+/** What a host is made of. */
+export interface HostOptions {
+  /** For people. */
+  readonly name: string;
+  readonly runtime: NodeRuntime;
+  /** The link that the adapter owns from now on. */
+  readonly link: LinkPort;
+  /** IP address of the host. */
+  readonly address: string;
+  readonly prefixLength: number;
+  /** IP address of the default router. */
+  readonly gateway?: string;
+  readonly macAddress: string;
+  /** Which connections the stack hands to the target by itself; default `auto`. */
+  readonly offloadPolicy?: OffloadPolicy;
+  readonly parameters?: Partial<TcpParameters>;
+  readonly targetLimits?: Partial<TargetLimits>;
+  /** Check every call across NDIS against the contract's rules; on in tests. */
+  readonly verify?: boolean;
+  /** Source of int32 randomness; cryptographic when left out. */
+  readonly random?: () => number;
+}
+
+export class Host {
+  readonly name: string;
+  readonly runtime: NodeRuntime;
+  readonly ndis: Ndis;
+  readonly adapter: SoftwareAdapter;
+  readonly stack: HostStack;
+  readonly address: IpAddress;
+
+  /** @throws TypeError when an address cannot be read */
+  constructor(options: HostOptions) {
+    this.name = options.name;
+    this.runtime = options.runtime;
+    const random = options.random ?? createRandomInt32();
+    const now = options.runtime.now();
+    this.address = readAddress(options.address);
+    const macAddress = MacAddress.parse(options.macAddress);
+    if (macAddress === null) throw new TypeError(`"${options.macAddress}" is no MAC address: write 02:00:00:00:00:01.`);
+    this.ndis = new Ndis(options.verify ? { verifier: createVerifier() } : {});
+    this.adapter = new SoftwareAdapter({
+      name: options.name,
+      macAddress,
+      link: options.link,
+      limits: options.targetLimits ?? {},
+      parameters: options.parameters ?? {},
+      random,
+      now,
+    });
+    this.adapter.initialize(this.ndis);
+    this.stack = new HostStack({
+      name: options.name,
+      ndis: this.ndis,
+      adapter: this.adapter.miniportAdapter,
+      address: this.address,
+      prefixLength: options.prefixLength,
+      gateway: options.gateway === undefined ? undefined : readAddress(options.gateway),
+      macAddress,
+      mtu: options.link.mtu,
+      parameters: options.parameters,
+      random,
+      now,
+      offloadPolicy: options.offloadPolicy ?? 'auto',
+    });
+    this.runtime.add(this.adapter);
+    this.runtime.add(this.stack);
+  }
+
+  /** Opens a connection. @throws TypeError when the address cannot be read */
+  open(address: string, port: number, handlers: ConnectionHandlers): Connection {
+    return this.stack.connect({ address: readAddress(address), port }, handlers);
+  }
+
+  /** Listens on a port of the host; `accept` gets each connection. */
+  listen(port: number, backlog: number, accept: (connection: Connection) => void): Listener {
+    return this.stack.listen({ port, backlog }, accept);
+  }
+
+  /** Resets what is open and stops. */
+  close(): void {
+    this.stack.close();
+    this.runtime.remove(this.stack);
+    this.runtime.remove(this.adapter);
+  }
+}
+
+function readAddress(text: string): IpAddress {
+  const address = IpAddress.parse(text);
+  if (address === null) throw new TypeError(`"${text}" is no IP address: write it as numbers, for example 192.0.2.1.`);
+  return address;
+}

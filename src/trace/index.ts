@@ -1,0 +1,9 @@
+/** What was seen: captures and audits. */
+export {
+  type PacketDirection,
+  PcapngInterface,
+  type PcapngSink,
+  PcapngWriter,
+  type PcapngWriterOptions,
+} from './pcapng.ts';
+export { RetransmissionAudit, type RetransmissionCounts } from './retransmission-audit.ts';
