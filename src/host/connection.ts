@@ -1,0 +1,403 @@
+/**
+ * A TCP connection as the application sees it. It stays the same object for its whole life, while the host stack and
+ * the offload target take turns in running it.
+ */
+import { NdisOffloadHandle } from '../ndis/offload-handle.ts';
+import { NdisStatus } from '../ndis/status.ts';
+import { TcpState } from '../tcp/state.ts';
+import { TcpCachedFlag, TcpCachedState, type TcpConstantState } from '../tcp/variables.ts';
+import type { IpAddress } from '../wire/index.ts';
+import type { Ownership } from './chimney/switch.ts';
+import {
+  type CloseReason,
+  ConnectionCounters,
+  type ConnectionHandlers,
+  type ConnectionOwnerName,
+  type HistoryEntry,
+  type OffloadResult,
+} from './connection-types.ts';
+import type { HostCore } from './core.ts';
+import type { Path, PathMember } from './path/path.ts';
+import { ReceiveQueue } from './receive-queue.ts';
+import type { HostTimer } from './timer.ts';
+import type { Listener } from './transport/listener.ts';
+
+/** Entries of `Connection.history` that are kept. */
+const HISTORY_LIMIT = 256;
+
+/** What a connection asks of its stack. */
+export interface ConnectionServices {
+  readonly core: HostCore;
+  /** Has the connection processed soon, from within `HostStack.advance`. */
+  schedule(connection: Connection): void;
+  /** Tells the connection's engine, or its target, of a new path MTU. */
+  pathMtuChanged(connection: Connection, pathMtu: number): void;
+  destinationUnreachable(connection: Connection): void;
+}
+
+/** A wish to move a connection, until it is fulfilled or refused. */
+export interface MoveRequest {
+  /** For the history: `request`, `policy`, or the target's upload reason. */
+  readonly reason: string;
+  readonly requestedAt: number;
+  readonly done: ((result: OffloadResult) => void)[];
+}
+
+/** What the application has not been told yet, as bits. */
+export const ConnectionEvent = { CONNECTED: 1, READABLE: 2, DRAINED: 4, OWNER_CHANGED: 8 } as const;
+
+export class Connection implements PathMember {
+  readonly localAddress: IpAddress;
+  readonly localPort: number;
+  readonly remoteAddress: IpAddress;
+  readonly remotePort: number;
+  /** The application's. May be replaced at any time. */
+  handlers: ConnectionHandlers;
+  /** For the application: whatever it wants to remember with the connection. */
+  context: unknown = null;
+  readonly counters = new ConnectionCounters();
+  private readonly services: ConnectionServices;
+  private readonly entries: HistoryEntry[] = [];
+
+  constructor(
+    services: ConnectionServices,
+    remoteAddress: IpAddress,
+    remotePort: number,
+    localPort: number,
+    constant: TcpConstantState,
+    cached: TcpCachedState,
+    sendLimit: number,
+    handlers: ConnectionHandlers,
+  ) {
+    this.services = services;
+    this.localAddress = services.core.interface.address;
+    this.localPort = localPort;
+    this.remoteAddress = remoteAddress;
+    this.remotePort = remotePort;
+    this.constant = constant;
+    this.cached = cached;
+    this.desired = Object.assign(new TcpCachedState(), cached);
+    this.sendLimit = sendLimit;
+    this.handlers = handlers;
+  }
+
+  // ---- for the application ----
+
+  /** Who runs the connection. */
+  get owner(): ConnectionOwnerName {
+    return this.ownership === null ? 'host' : this.ownership.owner;
+  }
+
+  /** The state of RFC 9293, as far as the host knows it: of an offloaded connection it knows what was indicated. */
+  get state(): TcpState {
+    const { ownership } = this;
+    if (this.isClosed || ownership === null) return TcpState.CLOSED;
+    if (ownership.owner === 'host' || ownership.owner === 'offloading') return ownership.cb.delegated.state;
+    return this.stateFromIndications();
+  }
+
+  /** Moves of the connection and refused attempts, oldest first; the most recent 256. */
+  get history(): readonly HistoryEntry[] {
+    return this.entries;
+  }
+
+  /** Bytes given to `send` that the peer has not acknowledged. */
+  get sendBuffered(): number {
+    return this.sendBufferedBytes;
+  }
+
+  /** Bytes that can be read now. While the connection moves, bytes in transit do not count. */
+  get unreadBytes(): number {
+    return this.received.length;
+  }
+
+  /** The peer has closed its half, whether or not everything before that was read. */
+  get peerHasClosed(): boolean {
+    return this.peerClosed;
+  }
+
+  /** Why the connection ended; undefined while it has not. */
+  get closeReason(): CloseReason | undefined {
+    return this.closed?.reason;
+  }
+
+  /**
+   * Sends bytes, by reference: they must not change until they are acknowledged. Returns whether the application may go
+   * on; after false it should wait for `drained`. Bytes sent after `shutdown`, or to a closed connection, are dropped.
+   */
+  send(bytes: Uint8Array): boolean {
+    if (this.shutdownRequested || this.abortRequested || this.closed !== null) return false;
+    if (bytes.length > 0) {
+      this.unsent.push(bytes);
+      this.unsentBytes += bytes.length;
+      this.sendBufferedBytes += bytes.length;
+      this.counters.bytesSent += bytes.length;
+      this.services.schedule(this);
+    }
+    if (this.sendBufferedBytes < this.sendLimit) return true;
+    this.drainAwaited = true;
+    return false;
+  }
+
+  /** The next unread bytes, or null. They count as consumed: the window may open. The view is the application's. */
+  read(): Uint8Array | null {
+    const chunk = this.received.shift();
+    if (chunk === null) return null;
+    this.unreported += chunk.length;
+    this.services.schedule(this);
+    return chunk;
+  }
+
+  /** Closes the sending half: a FIN follows what was sent (RFC 9293 CLOSE). Receiving goes on. */
+  shutdown(): void {
+    if (this.shutdownRequested || this.closed !== null) return;
+    this.shutdownRequested = true;
+    this.services.schedule(this);
+  }
+
+  /** Ends the connection with a reset (RFC 9293 ABORT); unsent and unread bytes are dropped. */
+  abort(): void {
+    if (this.abortRequested || this.closed !== null) return;
+    this.abortRequested = true;
+    this.services.schedule(this);
+  }
+
+  /** Hands the connection to the offload target. `done` is called once, from within `HostStack.advance`. */
+  offload(done: (result: OffloadResult) => void = ignore): void {
+    this.requestOffload('request', done);
+  }
+
+  /** Takes the connection back from the offload target. `done` is called once, from within `HostStack.advance`. */
+  upload(done: (result: OffloadResult) => void = ignore): void {
+    // Who takes a connection back by hand does not want the policy to give it away again.
+    this.policySuspended = true;
+    this.requestUpload('request', done);
+  }
+
+  /** Switches the Nagle algorithm off, or on again (RFC 9293 section 3.7.4). */
+  setNoDelay(enable: boolean): void {
+    this.changeCached((cached) => setFlag(cached, TcpCachedFlag.NAGLING_ENABLED, !enable));
+  }
+
+  /** Switches keepalive probes (RFC 9293 section 3.8.4). @param delayMilliseconds idle time before the first one; 0 leaves it. */
+  setKeepAlive(enable: boolean, delayMilliseconds = 0): void {
+    this.changeCached((cached) => {
+      setFlag(cached, TcpCachedFlag.KEEP_ALIVE_ENABLED, enable);
+      if (delayMilliseconds > 0) cached.kaTimeout = this.services.core.milliseconds(delayMilliseconds);
+      setFlag(cached, TcpCachedFlag.KEEP_ALIVE_RESTART, true);
+    });
+  }
+
+  /** Changes the receive buffer, bytes; the window follows it (UPD-13). A window that was advertised is not taken back. */
+  setReceiveBuffer(bytes: number): void {
+    this.changeCached((cached) => {
+      cached.initialRcvWnd = Math.max(1, Math.min(bytes, 0x3fffffff));
+      setFlag(cached, TcpCachedFlag.UPDATE_RCV_WND, true);
+    });
+  }
+
+  /** Gives up when one segment could not be delivered for so long; 0 counts retransmissions instead (TMR-RTX-03). */
+  setUserTimeout(milliseconds: number): void {
+    this.changeCached((cached) => {
+      cached.maxRt = milliseconds === 0 ? 0 : this.services.core.milliseconds(milliseconds);
+      setFlag(cached, TcpCachedFlag.MAX_RT_RESTART, true);
+    });
+  }
+
+  // ---- for the stack: not part of the application's interface ----
+
+  /** The switch. Null before the connection was opened. @internal */
+  ownership: Ownership | null = null;
+  /** @internal */
+  path: Path | null = null;
+  /** The listener that it waits for while it is half open or not accepted. @internal */
+  listener: Listener | null = null;
+  /** Names the connection towards the target. @internal */
+  readonly handle = new NdisOffloadHandle(this);
+  /** @internal */
+  readonly constant: TcpConstantState;
+  /** Cached variables as the present owner has them. @internal */
+  readonly cached: TcpCachedState;
+  /** Cached variables as the application wants them, with command flags that nobody has obeyed yet. @internal */
+  readonly desired: TcpCachedState;
+  /** `desired` has what the owner does not know. @internal */
+  cachedDirty = false;
+  /** An update of the connection is in flight (UPD-04). @internal */
+  updateInFlight = false;
+  /** A query of the connection is in flight (TERM-03). @internal */
+  queryInFlight = false;
+  /** An update or query failed: the host terminates the offload (UPD-07, QRY-05). @internal */
+  offloadBroken = false;
+
+  /** Bytes of the application that no owner has yet. @internal */
+  unsent: Uint8Array[] = [];
+  /** @internal */
+  unsentBytes = 0;
+  /** @internal */
+  sendBufferedBytes = 0;
+  /** @internal */
+  readonly sendLimit: number;
+  /** @internal */
+  drainAwaited = false;
+  /** @internal */
+  readonly received = new ReceiveQueue();
+  /** Bytes that were read and that the engine does not know of. @internal */
+  unreported = 0;
+  /** @internal */
+  shutdownRequested = false;
+  /** The owner knows of the shutdown. @internal */
+  shutdownPassedOn = false;
+  /** @internal */
+  abortRequested = false;
+  /** @internal */
+  peerClosed = false;
+  /** The peer's FIN came before ours was sent: LAST-ACK and not CLOSING. @internal */
+  peerClosedFirst = false;
+  /** @internal */
+  finAcknowledged = false;
+  /** Datagrams of the connection carry IP options, which no target processes (INIT-03). @internal */
+  needsIpOptions = false;
+
+  /** @internal */
+  offloadRequest: MoveRequest | null = null;
+  /** @internal */
+  uploadRequest: MoveRequest | null = null;
+  /** The application moves the connection by hand. @internal */
+  policySuspended = false;
+  /** Refusals in a row: the policy waits longer each time. @internal */
+  refusals = 0;
+  /** Runs while the policy waits. @internal */
+  retryTimer: HostTimer | null = null;
+
+  /** `ConnectionEvent` bits. @internal */
+  events = 0;
+  /** Finished moves whose callers have not been told. @internal */
+  results: { readonly done: (result: OffloadResult) => void; readonly result: OffloadResult }[] = [];
+  /** The connection is over; the application may not know yet. @internal */
+  closed: { readonly reason: CloseReason } | null = null;
+  /** @internal */
+  closedDelivered = false;
+  /** @internal */
+  peerClosedDelivered = false;
+  /** The stack has forgotten the connection: no segment reaches it any more. @internal */
+  isClosed = false;
+  /** `connect` was called and the SYN has not been sent. @internal */
+  openPending = false;
+  /** The stack will process the connection. @internal */
+  scheduled = false;
+
+  /** @internal */
+  pathMtuChanged(pathMtu: number): void {
+    this.services.pathMtuChanged(this, pathMtu);
+  }
+
+  /** @internal */
+  destinationUnreachable(): void {
+    this.services.destinationUnreachable(this);
+  }
+
+  /** @internal */
+  requestOffload(reason: string, done: (result: OffloadResult) => void): void {
+    if (this.closed !== null || this.isClosed || this.ownership === null) {
+      this.answer(done, NdisStatus.INVALID_STATE, 'the connection is closed');
+    } else if (this.ownership.owner === 'offloaded' || this.ownership.owner === 'uploading') {
+      const where = this.ownership.owner === 'offloaded' ? 'already offloaded' : 'being uploaded';
+      this.answer(done, NdisStatus.INVALID_STATE, `the connection is ${where}`);
+    } else if (this.offloadRequest !== null) {
+      this.offloadRequest.done.push(done);
+    } else {
+      this.offloadRequest = { reason, requestedAt: this.services.core.tcp.now, done: [done] };
+      this.services.schedule(this);
+    }
+  }
+
+  /** @internal */
+  requestUpload(reason: string, done: (result: OffloadResult) => void): void {
+    if (this.ownership === null || (this.ownership.owner === 'host' && this.offloadRequest === null)) {
+      this.answer(done, NdisStatus.INVALID_STATE, 'the connection is not offloaded');
+    } else if (this.uploadRequest !== null) {
+      this.uploadRequest.done.push(done);
+    } else {
+      this.uploadRequest = { reason, requestedAt: this.services.core.tcp.now, done: [done] };
+      this.services.schedule(this);
+    }
+  }
+
+  /** Adds to the history. @internal */
+  record(kind: HistoryEntry['kind'], reason: string, microseconds: number): void {
+    if (this.entries.length >= HISTORY_LIMIT) this.entries.shift();
+    this.entries.push({ at: this.services.core.tcp.now, kind, reason, microseconds });
+  }
+
+  /** `bytes` were acknowledged by the peer. @internal */
+  acknowledged(bytes: number): void {
+    this.sendBufferedBytes -= bytes;
+    this.counters.bytesAcknowledged += bytes;
+    this.noteDrained();
+  }
+
+  /** Unacknowledged bytes are given up. @internal */
+  dropUnacknowledged(bytes: number): void {
+    this.sendBufferedBytes -= bytes;
+    this.noteDrained();
+  }
+
+  /** In-order bytes for the application. The view is kept. @internal */
+  deliver(bytes: Uint8Array): void {
+    if (this.received.length === 0) this.raise(ConnectionEvent.READABLE);
+    this.received.push(bytes);
+    this.counters.bytesReceived += bytes.length;
+  }
+
+  /** @internal */
+  raise(event: number): void {
+    this.events |= event;
+    this.services.schedule(this);
+  }
+
+  /** The peer's FIN has arrived. @internal */
+  notePeerClosed(): void {
+    if (this.peerClosed) return;
+    this.peerClosed = true;
+    this.peerClosedFirst = !this.shutdownPassedOn;
+    this.services.schedule(this);
+  }
+
+  /** The connection is over for the application. The first reason counts. @internal */
+  close(reason: CloseReason): void {
+    if (this.closed !== null) return;
+    this.closed = { reason };
+    this.services.schedule(this);
+  }
+
+  /** Answers a request to move that was not carried out. @internal */
+  answer(done: (result: OffloadResult) => void, status: NdisStatus, reason: string): void {
+    this.results.push({ done, result: { ok: false, status, reason } });
+    this.services.schedule(this);
+  }
+
+  private noteDrained(): void {
+    if (!this.drainAwaited || this.sendBufferedBytes >= this.sendLimit) return;
+    this.drainAwaited = false;
+    this.raise(ConnectionEvent.DRAINED);
+  }
+
+  private changeCached(change: (cached: TcpCachedState) => void): void {
+    change(this.desired);
+    this.cachedDirty = true;
+    this.services.schedule(this);
+  }
+
+  private stateFromIndications(): TcpState {
+    if (!this.shutdownPassedOn) return this.peerClosed ? TcpState.CLOSE_WAIT : TcpState.ESTABLISHED;
+    if (!this.peerClosed) return this.finAcknowledged ? TcpState.FIN_WAIT_2 : TcpState.FIN_WAIT_1;
+    if (this.peerClosedFirst) return this.finAcknowledged ? TcpState.CLOSED : TcpState.LAST_ACK;
+    return this.finAcknowledged ? TcpState.TIME_WAIT : TcpState.CLOSING;
+  }
+}
+
+function setFlag(cached: TcpCachedState, flag: number, on: boolean): void {
+  cached.flags = on ? cached.flags | flag : cached.flags & ~flag;
+}
+
+function ignore(): void {}

@@ -1,0 +1,106 @@
+/** What all parts of one host stack share. */
+import type { TcpContext } from '../tcp/context.ts';
+import type { IpAddress } from '../wire/ip-address.ts';
+import { DropCounters, FrameBuffers, type MacAddress } from '../wire/index.ts';
+
+/** The IPv4 configuration of a stack's one interface. */
+export interface InterfaceConfiguration {
+  readonly address: IpAddress;
+  /** Bits of the address that name the link's network, 0…32. */
+  readonly prefixLength: number;
+  /** Next hop for everything that is not on the link; null when there is none. */
+  readonly gateway: IpAddress | null;
+  readonly macAddress: MacAddress;
+  /** Largest IP datagram of the link, bytes. */
+  readonly mtu: number;
+}
+
+/** Counters of a host stack outside of its TCP engine. They only grow. */
+export class HostStatistics {
+  framesReceived = 0;
+  framesSent = 0;
+  arpRequestsSent = 0;
+  arpRepliesSent = 0;
+  /** Frames dropped because their next hop did not answer, or too many waited for it. */
+  framesUnresolved = 0;
+  echoRepliesSent = 0;
+  /** Resets sent for segments that belong to nobody. */
+  resetsToNobody = 0;
+  /** SYNs dropped because a listener's backlog was full. */
+  backlogDrops = 0;
+  /** Times that a path MTU was lowered by ICMP. */
+  pathMtuReductions = 0;
+  offloads = 0;
+  offloadsRefused = 0;
+  uploads = 0;
+  /** Terminates that failed: the state of the connection was lost. */
+  uploadsFailed = 0;
+  segmentsHeld = 0;
+  /** Held segments dropped because too many were held; the peer sends them again. */
+  segmentsHeldDropped = 0;
+  segmentsForwarded = 0;
+  /** Upload requests of the target that need not be followed and were not (EVT-08). */
+  uploadRequestsIgnored = 0;
+}
+
+/** Shared by the rooms of one stack; holds no connection. */
+export class HostCore {
+  readonly tcp: TcpContext;
+  readonly interface: InterfaceConfiguration;
+  readonly buffers = new FrameBuffers();
+  readonly drops = new DropCounters();
+  readonly statistics = new HostStatistics();
+  /** Gives a finished frame to the adapter. The frame belongs to the adapter from then on. */
+  readonly sendFrame: (frame: Uint8Array) => void;
+  /** Tells the stack's owner that there is work for `HostStack.advance`. */
+  readonly wake: () => void;
+  private nextIdentification: number;
+  private actions: (() => void)[] = [];
+
+  constructor(
+    tcp: TcpContext,
+    configuration: InterfaceConfiguration,
+    sendFrame: (frame: Uint8Array) => void,
+    wake: () => void,
+  ) {
+    this.tcp = tcp;
+    this.interface = configuration;
+    this.sendFrame = sendFrame;
+    this.wake = wake;
+    this.nextIdentification = tcp.random() & 0x7fff;
+  }
+
+  /**
+   * Has `action` run from within `HostStack.advance`: for what an upcall of NDIS asks for, because nothing is called
+   * downwards from inside an upcall.
+   */
+  defer(action: () => void): void {
+    this.actions.push(action);
+    this.wake();
+  }
+
+  /** Whether deferred actions wait. */
+  get deferred(): boolean {
+    return this.actions.length > 0;
+  }
+
+  /** Runs what was deferred until now. */
+  runDeferred(): void {
+    const actions = this.actions;
+    if (actions.length === 0) return;
+    this.actions = [];
+    for (const action of actions) action();
+  }
+
+  /** The next IPv4 identification: the host uses 0x0000…0x7FFF only (IPID-02). */
+  identification(): number {
+    const value = this.nextIdentification;
+    this.nextIdentification = (value + 1) & 0x7fff;
+    return value;
+  }
+
+  /** Ticks for a time in milliseconds. */
+  milliseconds(milliseconds: number): number {
+    return Math.max(1, Math.round((milliseconds * this.tcp.parameters.ticksPerSecond) / 1000));
+  }
+}

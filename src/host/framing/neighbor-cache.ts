@@ -1,0 +1,306 @@
+/**
+ * The neighbor cache: resolves next hops with ARP (RFC 826) and watches whether they are reachable by the rules of RFC
+ * 4861 section 7.3.3. It trusts packets no more than it must: unsolicited ARP never creates an entry, changes a MAC
+ * address at most once a second, and never confirms reachability; entries and waiting frames are bounded.
+ */
+import { type ArpPacket, DropReason, IpAddress, MacAddress } from '../../wire/index.ts';
+import { ArpOperation } from '../../wire/index.ts';
+import type { HostCore } from '../core.ts';
+import { arpFrame } from './arp-frame.ts';
+import { Neighbor, NeighborState } from './neighbor.ts';
+
+/** Constants of RFC 4861 section 10 and RFC 1122 section 2.3.2. */
+export const NeighborLimits = {
+  /** DELAY_FIRST_PROBE_TIME. */
+  DELAY_MILLISECONDS: 5000,
+  /** RETRANS_TIMER; also the shortest time between two unsolicited changes of a MAC address. */
+  RETRANSMIT_MILLISECONDS: 1000,
+  /** MAX_MULTICAST_SOLICIT and MAX_UNICAST_SOLICIT. */
+  PROBES: 3,
+  ENTRIES: 1024,
+  WAITING_FRAMES: 32,
+  WAITING_BYTES: 65536,
+} as const;
+
+/** What the cache asks of, and tells to, the rest of the stack. */
+export interface NeighborObserver {
+  /** The MAC address of a neighbor that the target may know has changed (UPD-11). */
+  macAddressChanged(neighbor: Neighbor): void;
+  /** The MAC address of a neighbor has become known. */
+  resolved(neighbor: Neighbor): void;
+  /** The neighbor does not answer: its entry is invalid. */
+  unreachable(neighbor: Neighbor): void;
+  /**
+   * Asks the target how long ago it last saw forward progress over this neighbor (NBR-13, NBR-14); the answer comes to
+   * `reachabilityAnswer`. False when the target does not know the neighbor.
+   */
+  queryReachability(neighbor: Neighbor): boolean;
+}
+
+export class NeighborCache {
+  private readonly core: HostCore;
+  private readonly observer: NeighborObserver;
+  private readonly entries = new Map<number, Neighbor>();
+
+  constructor(core: HostCore, observer: NeighborObserver) {
+    this.core = core;
+    this.observer = observer;
+  }
+
+  get size(): number {
+    return this.entries.size;
+  }
+
+  [Symbol.iterator](): IterableIterator<Neighbor> {
+    return this.entries.values();
+  }
+
+  /** The entry of an address (int32), or undefined. */
+  get(address: number): Neighbor | undefined {
+    return this.entries.get(address);
+  }
+
+  /** The entry of an address, made if necessary; null when the cache is full of entries in use. */
+  obtain(address: number): Neighbor | null {
+    const known = this.entries.get(address);
+    if (known !== undefined) return known;
+    if (this.entries.size >= NeighborLimits.ENTRIES && !this.evict()) return null;
+    const neighbor = new Neighbor(this.core, IpAddress.fromWords(4, address), (entry) => this.expired(entry));
+    this.entries.set(address, neighbor);
+    return neighbor;
+  }
+
+  /**
+   * Sends a frame to a neighbor, or keeps it until the MAC address is known. The frame's destination field holds the
+   * neighbor's MAC address when there is one; the cache fills it in otherwise.
+   */
+  output(neighbor: Neighbor, frame: Uint8Array): void {
+    switch (neighbor.state) {
+      case NeighborState.REACHABLE:
+        if (neighbor.reachabilityDelta(this.core.tcp.ticks) > this.core.tcp.parameters.nceStaleTicks) {
+          this.enterDelay(neighbor);
+        }
+        this.core.sendFrame(frame);
+        return;
+      case NeighborState.STALE:
+        this.enterDelay(neighbor);
+        this.core.sendFrame(frame);
+        return;
+      case NeighborState.FAILED:
+        this.wait(neighbor, frame);
+        this.resolve(neighbor);
+        return;
+      case NeighborState.INCOMPLETE:
+        this.wait(neighbor, frame);
+        return;
+      default:
+        this.core.sendFrame(frame);
+    }
+  }
+
+  /** An upper layer has seen forward progress: the neighbor is reachable (RFC 4861 section 7.3.1). */
+  confirm(neighbor: Neighbor): void {
+    this.confirmAt(neighbor, this.core.tcp.ticks);
+  }
+
+  /** An upper layer retransmits in vain: the neighbor may be gone (RFC 4861 section 7.3.3 leaves this hint open). */
+  suspect(neighbor: Neighbor): void {
+    if (neighbor.state === NeighborState.REACHABLE) this.enterDelay(neighbor);
+  }
+
+  /** Finds out the MAC address of a neighbor that nothing is sent to yet. */
+  resolve(neighbor: Neighbor): void {
+    if (neighbor.state !== NeighborState.FAILED) return;
+    neighbor.state = NeighborState.INCOMPLETE;
+    neighbor.probes = 0;
+    this.solicit(neighbor);
+  }
+
+  /** A received ARP packet: learns from it, and answers requests for our own address (RFC 826 "Packet Reception"). */
+  arpArrives(packet: ArpPacket): void {
+    const { address, prefixLength } = this.core.interface;
+    const sender = IpAddress.fromWords(4, packet.senderAddress);
+    const mac = MacAddress.fromWords(packet.senderMacHigh, packet.senderMacLow);
+    const isForUs = packet.targetAddress === address.word0;
+    const isRequest = packet.operation === ArpOperation.REQUEST;
+    if (mac.isMulticast || sender.isMulticast || sender.isBroadcast || sender.equals(address)) {
+      this.core.drops.count(DropReason.ARP_SENDER);
+      return;
+    }
+    // An address probe (RFC 5227 section 2.1.1) has no sender address: there is nothing to learn.
+    if (!sender.isUnspecified) {
+      if (!sender.isInPrefix(address, prefixLength)) {
+        this.core.drops.count(DropReason.ARP_SENDER);
+        return;
+      }
+      this.learn(packet.senderAddress, mac, isForUs, isRequest);
+    }
+    if (isForUs && isRequest) this.answer(packet.senderAddress, mac);
+  }
+
+  /**
+   * The target asks about a neighbor (NeighborReachabilityQuery): the HostReachabilityDelta that answers it. 0 says that
+   * our entry is stale as well, and a timer runs after which the target is asked again (NBR-11, NBR-12).
+   */
+  answerReachabilityQuery(neighbor: Neighbor, nicReachabilityDelta: number): number {
+    const delta = neighbor.reachabilityDelta(this.core.tcp.ticks);
+    const isReachable = neighbor.state === NeighborState.REACHABLE && delta <= this.core.tcp.parameters.nceStaleTicks;
+    if (isReachable) return Math.max(1, delta);
+    if (neighbor.state === NeighborState.REACHABLE || neighbor.state === NeighborState.STALE) {
+      this.enterDelay(neighbor);
+      neighbor.doubtDelta = nicReachabilityDelta;
+    }
+    return 0;
+  }
+
+  /** The answer to `queryReachability`: NicReachabilityDelta in ticks, or null when the query failed. */
+  reachabilityAnswer(neighbor: Neighbor, nicReachabilityDelta: number | null): void {
+    if (neighbor.state !== NeighborState.DELAY) return;
+    if (nicReachabilityDelta !== null && nicReachabilityDelta < neighbor.doubtDelta) {
+      this.confirmAt(neighbor, this.core.tcp.ticks - nicReachabilityDelta);
+    } else {
+      this.probe(neighbor);
+    }
+  }
+
+  /** Stops all timers and forgets everything. */
+  clear(): void {
+    for (const neighbor of this.entries.values()) neighbor.timer.cancel();
+    this.entries.clear();
+  }
+
+  private confirmAt(neighbor: Neighbor, tick: number): void {
+    neighbor.confirmedAt = tick;
+    if (neighbor.state === NeighborState.REACHABLE || !neighbor.resolved) return;
+    neighbor.state = NeighborState.REACHABLE;
+    neighbor.timer.cancel();
+  }
+
+  private learn(senderAddress: number, mac: MacAddress, isForUs: boolean, isRequest: boolean): void {
+    const known = this.entries.get(senderAddress);
+    if (known === undefined) {
+      // Only who asks for us will hear from us: everybody else costs no memory.
+      if (!isForUs || !isRequest) return;
+      const created = this.obtain(senderAddress);
+      if (created === null) return;
+      created.macAddress = mac;
+      created.state = NeighborState.STALE;
+      return;
+    }
+    const asked = known.state === NeighborState.INCOMPLETE || known.state === NeighborState.PROBE;
+    const solicited = asked && isForUs && !isRequest;
+    if (!known.resolved) {
+      this.resolved(known, mac, solicited);
+      return;
+    }
+    if (!known.macAddress.equals(mac) && !this.changeMacAddress(known, mac, solicited)) return;
+    if (solicited) this.confirm(known);
+  }
+
+  private resolved(neighbor: Neighbor, mac: MacAddress, solicited: boolean): void {
+    const changed = !neighbor.macAddress.equals(mac);
+    neighbor.macAddress = mac;
+    neighbor.timer.cancel();
+    neighbor.state = NeighborState.STALE;
+    if (solicited) this.confirm(neighbor);
+    this.observer.resolved(neighbor);
+    if (changed) this.observer.macAddressChanged(neighbor);
+    const frames = neighbor.waiting.splice(0);
+    neighbor.waitingBytes = 0;
+    for (const frame of frames) {
+      frame.set(mac.bytes, 0);
+      this.output(neighbor, frame);
+    }
+  }
+
+  /** Whether the change was taken. An unsolicited one makes the entry doubtful and must wait for its turn. */
+  private changeMacAddress(neighbor: Neighbor, mac: MacAddress, solicited: boolean): boolean {
+    const { ticks } = this.core.tcp;
+    if (!solicited) {
+      const quiet = this.core.milliseconds(NeighborLimits.RETRANSMIT_MILLISECONDS);
+      if (neighbor.changedAt >= 0 && ticks - neighbor.changedAt < quiet) return false;
+      neighbor.changedAt = ticks;
+      neighbor.timer.cancel();
+      neighbor.state = NeighborState.STALE;
+    }
+    neighbor.macAddress = mac;
+    this.observer.macAddressChanged(neighbor);
+    return true;
+  }
+
+  private wait(neighbor: Neighbor, frame: Uint8Array): void {
+    neighbor.waiting.push(frame);
+    neighbor.waitingBytes += frame.length;
+    while (
+      neighbor.waiting.length > NeighborLimits.WAITING_FRAMES ||
+      (neighbor.waitingBytes > NeighborLimits.WAITING_BYTES && neighbor.waiting.length > 1)
+    ) {
+      const oldest = neighbor.waiting.shift();
+      neighbor.waitingBytes -= oldest?.length ?? 0;
+      this.core.statistics.framesUnresolved++;
+    }
+  }
+
+  private enterDelay(neighbor: Neighbor): void {
+    const delay = this.core.milliseconds(NeighborLimits.DELAY_MILLISECONDS);
+    neighbor.state = NeighborState.DELAY;
+    neighbor.doubtDelta = delay;
+    neighbor.timer.arm(delay);
+  }
+
+  private expired(neighbor: Neighbor): void {
+    switch (neighbor.state) {
+      case NeighborState.DELAY:
+        // The target's connections may have made progress that we have not seen (NBR-13, NBR-14).
+        if (!this.observer.queryReachability(neighbor)) this.probe(neighbor);
+        return;
+      case NeighborState.INCOMPLETE:
+      case NeighborState.PROBE:
+        if (neighbor.probes < NeighborLimits.PROBES) this.solicit(neighbor);
+        else this.fail(neighbor);
+        return;
+      default:
+    }
+  }
+
+  private probe(neighbor: Neighbor): void {
+    neighbor.state = NeighborState.PROBE;
+    neighbor.probes = 0;
+    this.solicit(neighbor);
+  }
+
+  /** Broadcasts a request in INCOMPLETE, sends it to the last known MAC address in PROBE. */
+  private solicit(neighbor: Neighbor): void {
+    const destination = neighbor.state === NeighborState.PROBE ? neighbor.macAddress : MacAddress.BROADCAST;
+    neighbor.probes++;
+    neighbor.timer.arm(this.core.milliseconds(NeighborLimits.RETRANSMIT_MILLISECONDS));
+    this.core.statistics.arpRequestsSent++;
+    const target = neighbor.address.word0;
+    this.core.sendFrame(arpFrame(this.core, ArpOperation.REQUEST, destination, MacAddress.ZERO, target));
+  }
+
+  private answer(address: number, mac: MacAddress): void {
+    this.core.statistics.arpRepliesSent++;
+    this.core.sendFrame(arpFrame(this.core, ArpOperation.REPLY, mac, mac, address));
+  }
+
+  private fail(neighbor: Neighbor): void {
+    neighbor.state = NeighborState.FAILED;
+    this.core.statistics.framesUnresolved += neighbor.waiting.length;
+    neighbor.waiting.length = 0;
+    neighbor.waitingBytes = 0;
+    this.observer.unreachable(neighbor);
+  }
+
+  /** Makes room: the oldest entry that nobody refers to goes. */
+  private evict(): boolean {
+    for (const [address, neighbor] of this.entries) {
+      if (neighbor.references > 0 || neighbor.shared.phase !== 'absent') continue;
+      neighbor.timer.cancel();
+      this.core.statistics.framesUnresolved += neighbor.waiting.length;
+      this.entries.delete(address);
+      return true;
+    }
+    return false;
+  }
+}

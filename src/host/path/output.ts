@@ -1,0 +1,105 @@
+/** Datagrams on their way out: the frame is built for the path and goes to its neighbor. */
+import {
+  buildTcpFrame,
+  ETHERNET_HEADER_LENGTH,
+  EtherType,
+  type FrameRoute,
+  type IpAddress,
+  IPV4_HEADER_LENGTH,
+  IpProtocol,
+  Ipv4Header,
+  MacAddress,
+  type PayloadSource,
+  type TcpHeader,
+  writeEthernet,
+  writeIpv4,
+} from '../../wire/index.ts';
+import type { HostCore } from '../core.ts';
+import type { Neighbor } from "../framing/neighbor.ts";
+import type { NeighborCache } from '../framing/neighbor-cache.ts';
+import type { Path } from './path.ts';
+import type { PathTable } from './path-table.ts';
+
+const DEFAULT_TTL = 64;
+
+export class IpOutput {
+  private readonly core: HostCore;
+  private readonly neighbors: NeighborCache;
+  private readonly paths: PathTable;
+  private readonly scratch = new Ipv4Header();
+  private readonly route: FrameRoute;
+
+  constructor(core: HostCore, neighbors: NeighborCache, paths: PathTable) {
+    this.core = core;
+    this.neighbors = neighbors;
+    this.paths = paths;
+    this.route = {
+      destination: MacAddress.ZERO.bytes,
+      source: core.interface.macAddress.bytes,
+      vlanId: 0,
+      userPriority: 0,
+      sourceAddress: core.interface.address,
+      destinationAddress: core.interface.address,
+      ttl: DEFAULT_TTL,
+      typeOfService: 0,
+    };
+  }
+
+  /** Sends one segment of a connection. The payload is copied into the frame; `header` may be reused afterwards. */
+  sendSegment(
+    path: Path,
+    header: TcpHeader,
+    payload: PayloadSource | null,
+    payloadOffset: number,
+    payloadLength: number,
+    ttl: number,
+    typeOfService: number,
+  ): void {
+    const { route, neighbor } = path;
+    route.destination = neighbor.macAddress.bytes;
+    route.ttl = ttl;
+    route.typeOfService = typeOfService;
+    const { buffers } = this.core;
+    const id = this.core.identification();
+    const frame = buildTcpFrame(buffers, route, id, header, payload, payloadOffset, payloadLength);
+    this.neighbors.output(neighbor, frame);
+  }
+
+  /** Sends a segment without payload to an address that no path leads to: the reset for a segment to nobody. */
+  sendReset(destination: IpAddress, header: TcpHeader): void {
+    const neighbor = this.neighborTowards(destination);
+    if (neighbor === null) return;
+    this.route.destination = neighbor.macAddress.bytes;
+    this.route.destinationAddress = destination;
+    const frame = buildTcpFrame(this.core.buffers, this.route, this.core.identification(), header, null, 0, 0);
+    this.neighbors.output(neighbor, frame);
+  }
+
+  /**
+   * Sends an ICMP message. `write` puts it into the frame at the given offset; it must fill exactly `length` bytes.
+   */
+  sendIcmp(destination: IpAddress, length: number, write: (frame: Uint8Array, offset: number) => void): void {
+    const neighbor = this.neighborTowards(destination);
+    if (neighbor === null) return;
+    const { macAddress, address } = this.core.interface;
+    const frame = this.core.buffers.allocate(ETHERNET_HEADER_LENGTH + IPV4_HEADER_LENGTH + length);
+    writeEthernet(frame, 0, neighbor.macAddress.bytes, macAddress.bytes, EtherType.IPV4, 0, 0);
+    const ip = this.scratch;
+    ip.source = address.word0;
+    ip.destination = destination.word0;
+    ip.identification = this.core.identification();
+    ip.dontFragment = false;
+    ip.ttl = DEFAULT_TTL;
+    ip.protocol = IpProtocol.ICMPV4;
+    ip.totalLength = IPV4_HEADER_LENGTH + length;
+    writeIpv4(ip, frame, ETHERNET_HEADER_LENGTH);
+    write(frame, ETHERNET_HEADER_LENGTH + IPV4_HEADER_LENGTH);
+    this.neighbors.output(neighbor, frame);
+  }
+
+  private neighborTowards(destination: IpAddress): Neighbor | null {
+    if (!this.paths.isUnicast(destination)) return null;
+    const hop = this.paths.nextHop(destination);
+    return hop === null ? null : this.neighbors.obtain(hop.word0);
+  }
+}

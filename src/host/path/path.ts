@@ -1,0 +1,56 @@
+/**
+ * A path: the way from our address to one remote address. It knows the next hop and the path MTU, is shared by all
+ * connections between the two addresses, and may be known to the offload target.
+ */
+import type { FrameRoute, IpAddress } from '../../wire/index.ts';
+import { SharedObject } from '../chimney/shared-object.ts';
+import type { HostCore } from '../core.ts';
+import type { Neighbor } from '../framing/neighbor.ts';
+import { HostTimer } from '../timer.ts';
+
+/** What uses a path and must hear of its changes: a connection. */
+export interface PathMember {
+  /** The path MTU is now `pathMtu` bytes. */
+  pathMtuChanged(pathMtu: number): void;
+  /** The next hop does not answer, or a router says that the destination cannot be reached. */
+  destinationUnreachable(): void;
+}
+
+export class Path {
+  readonly source: IpAddress;
+  readonly destination: IpAddress;
+  /** The next hop. It changes when the route does (UPD-10). */
+  neighbor: Neighbor;
+  /** Largest IP datagram that goes through unfragmented, bytes (RFC 1191). */
+  pathMtu: number;
+  /** What frames of this path carry; TTL and type of service are set per connection. */
+  readonly route: FrameRoute;
+  /** Connections that use the path: it is forgotten when the last one leaves and the target does not know it. */
+  readonly members = new Set<PathMember>();
+  /** Ends a lowered path MTU (RFC 1191 section 6.3). */
+  readonly mtuTimer: HostTimer;
+  /** Its half in the offload target. */
+  readonly shared: SharedObject;
+  /** The neighbor that the target's path object depends on; differs from `neighbor` until a relink is done. */
+  offloadedNeighbor: Neighbor | null = null;
+
+  constructor(core: HostCore, destination: IpAddress, neighbor: Neighbor, mtuExpired: (path: Path) => void) {
+    const { address, macAddress, mtu } = core.interface;
+    this.source = address;
+    this.destination = destination;
+    this.neighbor = neighbor;
+    this.pathMtu = mtu;
+    this.route = {
+      destination: neighbor.macAddress.bytes,
+      source: macAddress.bytes,
+      vlanId: 0,
+      userPriority: 0,
+      sourceAddress: address,
+      destinationAddress: destination,
+      ttl: 64,
+      typeOfService: 0,
+    };
+    this.mtuTimer = new HostTimer(core.tcp, () => mtuExpired(this));
+    this.shared = new SharedObject(this);
+  }
+}

@@ -1,0 +1,55 @@
+/** Bytes received in order that the application has not read: views of frames, or of buffers that a target filled. */
+export class ReceiveQueue {
+  private chunks: Uint8Array[] = [];
+  private head = 0;
+  private bytes = 0;
+
+  /** Unread bytes. */
+  get length(): number {
+    return this.bytes;
+  }
+
+  /** Appends bytes; the view is kept. */
+  push(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
+    this.chunks.push(chunk);
+    this.bytes += chunk.length;
+  }
+
+  /** Puts bytes in front of all others. */
+  prepend(chunks: readonly Uint8Array[]): void {
+    if (chunks.length === 0) return;
+    this.chunks = [...chunks, ...this.chunks.slice(this.head)];
+    this.head = 0;
+    for (const chunk of chunks) this.bytes += chunk.length;
+  }
+
+  /** Takes the next chunk, or null. */
+  shift(): Uint8Array | null {
+    if (this.head === this.chunks.length) return null;
+    const chunk = this.chunks[this.head];
+    this.head++;
+    this.bytes -= chunk.length;
+    if (this.head === this.chunks.length) {
+      this.chunks.length = 0;
+      this.head = 0;
+    } else if (this.head >= 64) {
+      this.chunks = this.chunks.slice(this.head);
+      this.head = 0;
+    }
+    return chunk;
+  }
+
+  /** Takes everything, in order. */
+  takeAll(): Uint8Array[] {
+    const all = this.chunks.slice(this.head);
+    this.clear();
+    return all;
+  }
+
+  clear(): void {
+    this.chunks = [];
+    this.head = 0;
+    this.bytes = 0;
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * ICMP errors about our segments. An error is believed only when the quoted sequence number is in flight (RFC 5927
+ * section 4.1). "Fragmentation needed" lowers the path MTU; the other errors end an opening and nothing else (RFC 5927
+ * section 5.2, RFC 5461).
+ */
+import { after, atOrAfter, before } from '../../tcp/sequence.ts';
+import { TcpState } from '../../tcp/state.ts';
+import type { TcpDelegatedState } from '../../tcp/variables.ts';
+import { DropReason, type EmbeddedSegment } from '../../wire/index.ts';
+import type { Connection } from '../connection.ts';
+import type { HostCore } from '../core.ts';
+import { IcmpError, type IcmpReceiver } from '../path/icmp.ts';
+import type { PathTable } from '../path/path-table.ts';
+import type { Transport } from './transport.ts';
+
+/** Asks the target for the delegated variables of an offloaded connection; null is the answer of a failed query. */
+export type DelegatedQuery = (connection: Connection, answer: (state: TcpDelegatedState | null) => void) => void;
+
+export class IcmpErrors implements IcmpReceiver {
+  private readonly core: HostCore;
+  private readonly transport: Transport;
+  private readonly paths: PathTable;
+  private readonly query: DelegatedQuery;
+
+  constructor(core: HostCore, transport: Transport, paths: PathTable, query: DelegatedQuery) {
+    this.core = core;
+    this.transport = transport;
+    this.paths = paths;
+    this.query = query;
+  }
+
+  icmpError(error: IcmpError, segment: EmbeddedSegment, pathMtu: number): void {
+    const { ip, sourcePort, destinationPort, sequence } = segment;
+    const connection = this.transport.connections.lookupIpv4(ip.destination, destinationPort, sourcePort);
+    const ownership = connection?.ownership ?? null;
+    if (connection === null || ownership === null) {
+      this.core.drops.count(DropReason.ICMP_STALE);
+    } else if (ownership.owner === 'offloaded') {
+      if (error === IcmpError.FRAGMENTATION_NEEDED) this.checkInTarget(connection, sequence, pathMtu);
+    } else if (ownership.owner === 'host') {
+      if (isInFlight(ownership.cb.delegated, sequence)) this.obey(connection, error, pathMtu);
+      else this.core.drops.count(DropReason.ICMP_STALE);
+    }
+    // While the connection moves nobody can tell; the router repeats itself.
+  }
+
+  private obey(connection: Connection, error: IcmpError, pathMtu: number): void {
+    if (error === IcmpError.FRAGMENTATION_NEEDED) {
+      if (connection.path !== null) this.paths.reduceMtu(connection.path, pathMtu);
+      return;
+    }
+    if (connection.state !== TcpState.SYN_SENT || error === IcmpError.TIME_EXCEEDED) return;
+    this.transport.end(connection, error === IcmpError.PORT_UNREACHABLE ? 'ECONNREFUSED' : 'EHOSTUNREACH');
+  }
+
+  /** The target has the sequence numbers of an offloaded connection: it is asked, one question at a time. */
+  private checkInTarget(connection: Connection, sequence: number, pathMtu: number): void {
+    if (connection.queryInFlight) return;
+    this.query(connection, (state) => {
+      if (state === null) return;
+      // The answer is later than the error: what was in flight may just have been acknowledged.
+      const recent = (state.sndUna - Math.max(state.maxSndWnd, 0xffff)) | 0;
+      if (after(sequence, recent) && before(sequence, state.sndMax)) {
+        if (connection.path !== null) this.paths.reduceMtu(connection.path, pathMtu);
+      } else {
+        this.core.drops.count(DropReason.ICMP_STALE);
+      }
+    });
+  }
+}
+
+function isInFlight(state: TcpDelegatedState, sequence: number): boolean {
+  return atOrAfter(sequence, state.sndUna) && before(sequence, state.sndMax);
+}

@@ -1,0 +1,102 @@
+/**
+ * A listening port (RFC 9293 passive OPEN). Its backlog bounds the connections that are half open and those that are
+ * established but not yet accepted; a SYN beyond it is dropped, and the peer will repeat it.
+ */
+import type { Connection } from '../connection.ts';
+
+/** Called from within `HostStack.advance` with each established connection; it sets `connection.handlers`. */
+export type AcceptHandler = (connection: Connection) => void;
+
+export class Listener {
+  readonly port: number;
+  /** Most connections that are half open or wait to be accepted. */
+  readonly backlog: number;
+  private readonly handler: AcceptHandler;
+  private readonly released: (listener: Listener) => void;
+  private readonly wake: () => void;
+  private readonly established: Connection[] = [];
+  private halfOpen = 0;
+  private paused = false;
+  private isClosed = false;
+
+  /** Made by `HostStack.listen`. */
+  constructor(
+    port: number,
+    backlog: number,
+    handler: AcceptHandler,
+    released: (listener: Listener) => void,
+    wake: () => void,
+  ) {
+    this.port = port;
+    this.backlog = backlog;
+    this.handler = handler;
+    this.released = released;
+    this.wake = wake;
+  }
+
+  get closed(): boolean {
+    return this.isClosed;
+  }
+
+  /** Connections that wait to be accepted. */
+  get waiting(): number {
+    return this.established.length;
+  }
+
+  /** Stops handing out connections; they wait, up to the backlog. */
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+    if (this.established.length > 0) this.wake();
+  }
+
+  /** Frees the port. Half-open connections and those not yet accepted are reset; accepted ones go on. */
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.released(this);
+    for (const connection of this.established.splice(0)) connection.abort();
+  }
+
+  // ---- for the stack ----
+
+  /** Whether a SYN finds room. */
+  get hasRoom(): boolean {
+    return !this.isClosed && this.halfOpen + this.established.length < this.backlog;
+  }
+
+  /** A connection is half open. */
+  opened(): void {
+    this.halfOpen++;
+  }
+
+  /** A half-open connection is gone before it was established. */
+  abandoned(): void {
+    this.halfOpen--;
+  }
+
+  /** A half-open connection is established and waits to be accepted. */
+  completed(connection: Connection): void {
+    this.halfOpen--;
+    if (this.isClosed) connection.abort();
+    else this.established.push(connection);
+  }
+
+  /** Hands out what waits, unless paused. */
+  accept(): void {
+    while (!this.paused && !this.isClosed) {
+      const connection = this.established.shift();
+      if (connection === undefined) return;
+      // It may have ended while it waited; the application still hears of it, and then of its end.
+      this.handler(connection);
+    }
+  }
+
+  /** Whether `accept` has anything to do. */
+  get ready(): boolean {
+    return !this.paused && !this.isClosed && this.established.length > 0;
+  }
+}

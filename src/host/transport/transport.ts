@@ -1,0 +1,455 @@
+/**
+ * The transport layer of the host stack: finds the connection of a segment, gives it to whoever owns the connection,
+ * and runs the connections that the host owns with the TCP engine.
+ */
+import {
+  abort,
+  applyUpdate,
+  type ConnectionOwner,
+  ControlBlock,
+  canSend,
+  closeSend,
+  consumed,
+  Disposition,
+  isSynchronized,
+  openActive,
+  openPassive,
+  output,
+  release,
+  segmentArrives,
+  setPathMtu,
+  TcpCachedState,
+  TcpState,
+  timersExpire,
+} from '../../tcp/index.ts';
+import {
+  DropReason,
+  IpAddress,
+  IpProtocol,
+  type Ipv4Header,
+  parseTcp,
+  pseudoHeaderSumIpv4,
+  TcpFlag,
+  TcpHeader,
+  verifyTcpChecksum,
+} from '../../wire/index.ts';
+import type { HostOwned } from '../chimney/switch.ts';
+import { Connection, ConnectionEvent, type ConnectionServices } from '../connection.ts';
+import type { CloseReason, ConnectionHandlers } from '../connection-types.ts';
+import type { HostCore } from '../core.ts';
+import type { NeighborCache } from '../framing/neighbor-cache.ts';
+import type { IpOutput } from '../path/output.ts';
+import type { PathTable } from '../path/path-table.ts';
+import type { HostSettings } from '../settings.ts';
+import { ConnectionTable } from './connection-table.ts';
+import { type AcceptHandler, Listener } from './listener.ts';
+import { Nobody } from './nobody.ts';
+import { Openings } from './opening.ts';
+import { EphemeralPorts } from './ports.ts';
+
+/** IPv4 and TCP headers without options, bytes. */
+const HEADER_OVERHEAD = 40;
+
+/** Command flags of the cached class: obeyed once, not kept. */
+const LEVEL_FLAGS = 0x03;
+
+export class Transport implements ConnectionOwner {
+  readonly connections: ConnectionTable<Connection>;
+  private readonly core: HostCore;
+  private readonly settings: HostSettings;
+  private readonly paths: PathTable;
+  private readonly neighbors: NeighborCache;
+  private readonly ip: IpOutput;
+  private readonly services: ConnectionServices;
+  private readonly listeners = new Map<number, Listener>();
+  private readonly acceptQueue: Listener[] = [];
+  private readonly openings: Openings;
+  private readonly ports: EphemeralPorts;
+  private readonly nobody: Nobody;
+  private readonly header = new TcpHeader();
+  private readonly wake: () => void;
+
+  constructor(
+    core: HostCore,
+    settings: HostSettings,
+    paths: PathTable,
+    neighbors: NeighborCache,
+    ip: IpOutput,
+    services: ConnectionServices,
+    wake: () => void,
+  ) {
+    this.core = core;
+    this.settings = settings;
+    this.paths = paths;
+    this.neighbors = neighbors;
+    this.ip = ip;
+    this.services = services;
+    this.wake = wake;
+    this.connections = new ConnectionTable(core.tcp.random());
+    this.openings = new Openings(core, settings);
+    this.ports = new EphemeralPorts((remote, port) => this.openings.portOffset(remote, port), core.tcp.random());
+    this.nobody = new Nobody(core, ip);
+  }
+
+  // ---- opening ----
+
+  /** @throws Error when the port is taken. Port 0 asks for any free one. */
+  listen(port: number, backlog: number, handler: AcceptHandler): Listener {
+    const { address } = this.core.interface;
+    const chosen = port === 0 ? this.ports.pick(address, 0, (candidate) => !this.listeners.has(candidate)) : port;
+    if (chosen === 0 || this.listeners.has(chosen)) throw new Error(`port ${port} is already listened on (EADDRINUSE)`);
+    const accept: AcceptHandler = (connection) => {
+      connection.listener = null;
+      handler(connection);
+      this.services.schedule(connection);
+    };
+    const released = (listener: Listener): void => {
+      this.listeners.delete(listener.port);
+    };
+    const listener: Listener = new Listener(chosen, backlog, accept, released, () => this.queueAccept(listener));
+    this.listeners.set(chosen, listener);
+    return listener;
+  }
+
+  /** Opens a connection; failures are told by `closed`. @throws Error when the local port is in use for that peer. */
+  connect(remote: IpAddress, remotePort: number, localPort: number, handlers: ConnectionHandlers): Connection {
+    const isFree = (candidate: number): boolean =>
+      !this.listeners.has(candidate) && this.connections.lookupIpv4(remote.word0, remotePort, candidate) === null;
+    const port = localPort === 0 ? this.ports.pick(remote, remotePort, isFree) : localPort;
+    if (port === 0 || !isFree(port)) {
+      throw new Error(`no local port is free for ${remote}:${remotePort} (EADDRINUSE)`);
+    }
+    const connection = this.create(remote, remotePort, port, handlers);
+    connection.openPending = true;
+    this.services.schedule(connection);
+    return connection;
+  }
+
+  /** Whether listeners have connections to hand out. */
+  get acceptPending(): boolean {
+    return this.acceptQueue.length > 0;
+  }
+
+  /** Hands out established connections to the application. */
+  accept(): void {
+    for (const listener of this.acceptQueue.splice(0)) listener.accept();
+  }
+
+  /** Closes all listeners. */
+  closeListeners(): void {
+    for (const listener of [...this.listeners.values()]) listener.close();
+  }
+
+  // ---- segments ----
+
+  /** A TCP datagram for our address. `frame` is kept where the segment must wait. */
+  tcpArrives(frame: Uint8Array, ip: Ipv4Header): void {
+    const { header } = this;
+    const { payloadOffset, payloadLength } = ip;
+    const sum = pseudoHeaderSumIpv4(ip.source, ip.destination, IpProtocol.TCP, payloadLength);
+    let reason: DropReason = parseTcp(frame, payloadOffset, payloadLength, header);
+    if (reason === DropReason.NONE && !verifyTcpChecksum(frame, payloadOffset, payloadLength, sum)) {
+      reason = DropReason.TCP_CHECKSUM;
+    }
+    if (reason === DropReason.NONE && (header.sourcePort === 0 || header.destinationPort === 0)) {
+      reason = DropReason.TCP_PORT;
+    }
+    if (reason !== DropReason.NONE) {
+      this.core.tcp.statistics.inErrors++;
+      this.core.drops.count(reason);
+      return;
+    }
+    const connection = this.connections.lookupIpv4(ip.source, header.sourcePort, header.destinationPort);
+    if (connection === null) {
+      this.unknownArrives(ip, header);
+      return;
+    }
+    if (ip.hasOptions && header.flags & TcpFlag.SYN) connection.needsIpOptions = true;
+    this.dispatch(connection, frame, ip);
+  }
+
+  /** A segment that was held: from the first byte of its TCP header on. */
+  heldArrives(connection: Connection, segment: Uint8Array): void {
+    const { ownership } = connection;
+    if (ownership === null || ownership.owner !== 'host') return;
+    if (parseTcp(segment, 0, segment.length, this.header) !== DropReason.NONE) return;
+    this.process(connection, ownership, this.header, segment);
+  }
+
+  /** Gives a segment to the owner of its connection. It is processed by nobody while the connection moves. */
+  private dispatch(connection: Connection, frame: Uint8Array, ip: Ipv4Header): void {
+    const { ownership } = connection;
+    if (ownership === null) return;
+    switch (ownership.owner) {
+      case 'host':
+        if (this.process(connection, ownership, this.header, frame) & Disposition.NEW_CONNECTION) {
+          // TIME-WAIT gives way to a new incarnation (RFC 9293 MAY-2).
+          this.forget(connection);
+          this.unknownArrives(ip, this.header);
+        }
+        return;
+      case 'offloading':
+      case 'uploading':
+        this.core.statistics.segmentsHeld++;
+        connection.counters.segmentsHeld++;
+        if (!ownership.held.push(segmentOf(frame, ip))) this.core.statistics.segmentsHeldDropped++;
+        return;
+      case 'offloaded':
+        ownership.io.toForward.push(segmentOf(frame, ip));
+        this.services.schedule(connection);
+    }
+  }
+
+  private process(connection: Connection, ownership: HostOwned, header: TcpHeader, buffer: Uint8Array): number {
+    const { tcp } = this.core;
+    const retransmitted = tcp.statistics.retransmittedSegments;
+    const disposition = segmentArrives(tcp, ownership.cb, header, buffer);
+    connection.counters.retransmissions += tcp.statistics.retransmittedSegments - retransmitted;
+    this.apply(connection, ownership, disposition);
+    return disposition;
+  }
+
+  /** LISTEN and CLOSED (RFC 9293 sections 3.10.7.2 and 3.10.7.1). */
+  private unknownArrives(ip: Ipv4Header, header: TcpHeader): void {
+    const listener = this.listeners.get(header.destinationPort);
+    if (listener === undefined || header.flags & TcpFlag.ACK || !(header.flags & (TcpFlag.SYN | TcpFlag.RST))) {
+      this.nobody.answer(ip, header);
+      return;
+    }
+    if (header.flags & TcpFlag.RST) return;
+    if (!listener.hasRoom) {
+      this.core.statistics.backlogDrops++;
+      this.core.drops.count(DropReason.RESOURCES);
+      return;
+    }
+    this.openFrom(listener, ip, header);
+  }
+
+  private openFrom(listener: Listener, ip: Ipv4Header, header: TcpHeader): void {
+    const remote = IpAddress.fromWords(4, ip.source);
+    if (!this.paths.isUnicast(remote)) return;
+    const connection = this.create(remote, header.sourcePort, header.destinationPort, {});
+    const cb = this.start(connection);
+    if (cb === null) {
+      this.core.drops.count(DropReason.RESOURCES);
+      this.connections.remove(connection);
+      return;
+    }
+    connection.needsIpOptions = ip.hasOptions;
+    connection.listener = listener;
+    listener.opened();
+    const iss = this.openings.initialSequence(connection.localPort, remote, connection.remotePort);
+    openPassive(this.core.tcp, cb, header, iss);
+  }
+
+  private create(remote: IpAddress, remotePort: number, localPort: number, handlers: ConnectionHandlers): Connection {
+    const constant = this.openings.constant(localPort, remotePort);
+    const cached = this.openings.cached();
+    const { sendBufferBytes } = this.settings;
+    const { services } = this;
+    const connection = new Connection(
+      services,
+      remote,
+      remotePort,
+      localPort,
+      constant,
+      cached,
+      sendBufferBytes,
+      handlers,
+    );
+    this.connections.insert(connection);
+    return connection;
+  }
+
+  /** Gives a new connection its path and control block; null when there is no way to the peer. */
+  private start(connection: Connection): ControlBlock | null {
+    const { remoteAddress, remotePort, localPort } = connection;
+    const path = this.paths.isUnicast(remoteAddress) ? this.paths.join(remoteAddress, connection) : null;
+    if (path === null) return null;
+    connection.path = path;
+    const cb = this.controlBlock(connection);
+    cb.timestampDelta = this.openings.timestampOffset(localPort, remoteAddress, remotePort);
+    connection.ownership = { owner: 'host', cb };
+    return cb;
+  }
+
+  /** A fresh control block for a connection that has its path: for opening, and for taking back. */
+  controlBlock(connection: Connection): ControlBlock {
+    const pathMtu = connection.path === null ? this.core.interface.mtu : connection.path.pathMtu;
+    const { constant, cached } = connection;
+    return new ControlBlock(this.core.tcp, this, connection, constant, cached, HEADER_OVERHEAD, pathMtu);
+  }
+
+  private open(connection: Connection): void {
+    connection.openPending = false;
+    const cb = this.start(connection);
+    if (cb === null) {
+      connection.close('EHOSTUNREACH');
+      this.forget(connection);
+      return;
+    }
+    const { localPort, remoteAddress, remotePort } = connection;
+    openActive(this.core.tcp, cb, this.openings.initialSequence(localPort, remoteAddress, remotePort));
+  }
+
+  // ---- what the application asked for ----
+
+  /** Applies everything that the application has asked of a connection that the host owns. */
+  service(connection: Connection): void {
+    if (connection.openPending) {
+      if (connection.abortRequested) {
+        connection.openPending = false;
+        this.end(connection, 'ECONNABORTED');
+        return;
+      }
+      this.open(connection);
+    }
+    const { ownership } = connection;
+    if (ownership === null || ownership.owner !== 'host' || connection.isClosed) return;
+    const { cb } = ownership;
+    if (connection.abortRequested) {
+      abort(this.core.tcp, cb);
+      this.end(connection, 'ECONNABORTED');
+      return;
+    }
+    if (connection.cachedDirty) this.update(connection, cb);
+    if (connection.unreported > 0) {
+      const bytes = connection.unreported;
+      connection.unreported = 0;
+      consumed(this.core.tcp, cb, bytes);
+    }
+    if (connection.unsentBytes > 0) this.sendUnsent(connection, cb);
+    if (connection.shutdownRequested && !connection.shutdownPassedOn && cb.delegated.state !== TcpState.SYN_SENT) {
+      connection.shutdownPassedOn = true;
+      closeSend(this.core.tcp, cb);
+    }
+  }
+
+  private update(connection: Connection, cb: ControlBlock): void {
+    connection.cachedDirty = false;
+    if (isSynchronized(cb.delegated.state)) {
+      applyUpdate(this.core.tcp, cb, Object.assign(new TcpCachedState(), connection.desired));
+    } else {
+      Object.assign(cb.cached, connection.desired);
+      cb.cached.flags &= LEVEL_FLAGS;
+    }
+    connection.desired.flags &= LEVEL_FLAGS;
+  }
+
+  private sendUnsent(connection: Connection, cb: ControlBlock): void {
+    const { state } = cb.delegated;
+    const chunks = connection.unsent;
+    connection.unsent = [];
+    if (canSend(state) || state === TcpState.SYN_SENT || state === TcpState.SYN_RECEIVED) {
+      for (const chunk of chunks) cb.sendQueue.append(chunk);
+      output(this.core.tcp, cb);
+    } else {
+      connection.dropUnacknowledged(connection.unsentBytes);
+    }
+    connection.unsentBytes = 0;
+  }
+
+  // ---- what the engine says ----
+
+  transmit(cb: ControlBlock, header: TcpHeader, payloadOffset: number, payloadLength: number): void {
+    const { path } = cb.attachment as Connection;
+    if (path === null) return;
+    const { ttlOrHopLimit, tosOrTrafficClass, userPriority } = cb.cached;
+    path.route.userPriority = userPriority;
+    const payload = payloadLength > 0 ? cb.sendQueue : null;
+    this.ip.sendSegment(path, header, payload, payloadOffset, payloadLength, ttlOrHopLimit, tosOrTrafficClass);
+  }
+
+  deliver(cb: ControlBlock, buffer: Uint8Array, offset: number, length: number): void {
+    (cb.attachment as Connection).deliver(buffer.subarray(offset, offset + length));
+  }
+
+  acknowledged(cb: ControlBlock, bytes: number): void {
+    (cb.attachment as Connection).acknowledged(bytes);
+  }
+
+  expired(cb: ControlBlock): void {
+    const connection = cb.attachment as Connection;
+    const { ownership } = connection;
+    if (ownership === null || ownership.owner !== 'host' || ownership.cb !== cb) return;
+    const { tcp } = this.core;
+    const retransmitted = tcp.statistics.retransmittedSegments;
+    const disposition = timersExpire(tcp, cb);
+    connection.counters.retransmissions += tcp.statistics.retransmittedSegments - retransmitted;
+    this.apply(connection, ownership, disposition);
+  }
+
+  /** What a segment or a timer means to the connection. */
+  private apply(connection: Connection, ownership: HostOwned, disposition: number): void {
+    if (disposition & Disposition.FORWARD_PROGRESS && connection.path !== null) {
+      this.neighbors.confirm(connection.path.neighbor);
+    }
+    if (disposition & Disposition.NEIGHBOR_IN_DOUBT && connection.path !== null) {
+      this.neighbors.suspect(connection.path.neighbor);
+    }
+    if (disposition & Disposition.ESTABLISHED) this.established(connection);
+    if (disposition & Disposition.PEER_CLOSED) connection.notePeerClosed();
+    if (disposition & Disposition.FIN_ACKNOWLEDGED) connection.finAcknowledged = true;
+    if (disposition & Disposition.TIME_WAIT) connection.close(null);
+    if (disposition & (Disposition.CLOSED | Disposition.FIN_WAIT_2_EXPIRED)) this.end(connection, null);
+    else if (disposition & Disposition.RESET) this.end(connection, 'ECONNRESET');
+    else if (disposition & Disposition.REFUSED) this.end(connection, 'ECONNREFUSED');
+    else if (disposition & (Disposition.TIMED_OUT | Disposition.MITIGATION_EXPIRED)) {
+      abort(this.core.tcp, ownership.cb);
+      this.end(connection, 'ETIMEDOUT');
+    }
+  }
+
+  private established(connection: Connection): void {
+    connection.raise(ConnectionEvent.CONNECTED);
+    const { listener } = connection;
+    if (listener === null) return;
+    listener.completed(connection);
+    if (listener.closed) connection.listener = null;
+    else this.queueAccept(listener);
+  }
+
+  private queueAccept(listener: Listener): void {
+    if (!listener.ready || this.acceptQueue.includes(listener)) return;
+    this.acceptQueue.push(listener);
+    this.wake();
+  }
+
+  /** The connection is over, and the engine is done with it. */
+  end(connection: Connection, reason: CloseReason): void {
+    connection.close(reason);
+    this.forget(connection);
+  }
+
+  /** Removes a connection that the host owns from the stack: its segments belong to nobody from now on. */
+  forget(connection: Connection): void {
+    if (connection.isClosed) return;
+    connection.isClosed = true;
+    const { ownership, listener, path } = connection;
+    if (ownership !== null && ownership.owner === 'host') {
+      // It may never have been established: then its listener has room again.
+      if (listener !== null && (connection.events & ConnectionEvent.CONNECTED) === 0) {
+        listener.abandoned();
+        connection.listener = null;
+      }
+      release(this.core.tcp, ownership.cb);
+    }
+    connection.retryTimer?.cancel();
+    connection.unsent = [];
+    connection.dropUnacknowledged(connection.sendBufferedBytes);
+    connection.unsentBytes = 0;
+    this.connections.remove(connection);
+    if (path !== null) this.paths.leave(path, connection);
+    this.services.schedule(connection);
+  }
+
+  /** @see ConnectionServices.pathMtuChanged */
+  pathMtuChanged(connection: Connection, pathMtu: number): void {
+    const { ownership } = connection;
+    if (ownership !== null && ownership.owner === 'host') setPathMtu(this.core.tcp, ownership.cb, pathMtu);
+  }
+}
+
+function segmentOf(frame: Uint8Array, ip: Ipv4Header): Uint8Array {
+  return frame.subarray(ip.payloadOffset, ip.payloadOffset + ip.payloadLength);
+}
