@@ -18,7 +18,7 @@ export function checkDisconnect(object: ObjectRecord, list: NetBufferList, flags
   const abortive = flags === TcpDisconnectFlag.ABORTIVE_CLOSE;
   if (!abortive && flags !== TcpDisconnectFlag.GRACEFUL_CLOSE) violate('DISC-02', `a disconnect has flags ${flags}`);
   if (abortive && list.firstNetBuffer.dataLength !== 0) violate('DISC-02', 'an abortive disconnect carries data');
-  if (object.connection.disconnectFailed) violate('DISC-13', 'a failed disconnect was issued again');
+  if (object.connection.failedDisconnect === flags) violate('DISC-13', 'a failed disconnect was issued again');
 }
 
 /** The entry point of an abortive disconnect has returned: the target has stopped receiving (DISC-04). */
@@ -47,7 +47,7 @@ export function checkDisconnectCompleted(record: ListRecord): void {
     if (connection.aborted && !abortive) violate('EVT-04', 'a disconnect succeeded after TcpIndicateAbort');
     return;
   }
-  connection.disconnectFailed = true;
+  connection.failedDisconnect = record.flags;
   if (status === NdisStatus.UPLOAD_IN_PROGRESS || status === NdisStatus.REQUEST_ABORTED) return;
   violate(abortive ? 'DISC-06' : 'DISC-12', `${statusName(status)} is no result of a disconnect`);
 }

@@ -10,7 +10,6 @@ import {
   layerName,
   type Model,
   type ObjectRecord,
-  removeFromQueue,
   type TreeRecord,
 } from './model.ts';
 import { type VerifiedRule, violate } from './verified-rules.ts';
@@ -154,9 +153,6 @@ function handedCount(record: BlockRecord): number {
 
 /** The host owns the connection, and its send data, as before. */
 function forgetFailed(model: Model, binding: BindingRecord, object: ObjectRecord): void {
-  for (const send of [...object.connection.sends]) {
-    binding.lists.delete(send.list);
-    removeFromQueue(object.connection.sends, send);
-  }
+  for (const send of object.connection.sends) binding.lists.delete(send.list);
   model.removeObject(object);
 }

@@ -3,7 +3,7 @@
 import type { TcpState } from '../../tcp/state.ts';
 import { BlockRole } from '../block-list.ts';
 import { dataLengthOf, lastNetBufferList } from '../net-buffer.ts';
-import { isComplete, OffloadLayer, type TcpOffloadState } from '../offload-state.ts';
+import { isComplete, OffloadLayer, type OffloadState, type TcpOffloadState } from '../offload-state.ts';
 import { DataRequest } from '../operations.ts';
 import {
   type BindingRecord,
@@ -96,7 +96,9 @@ function startObjects(model: Model, binding: BindingRecord, tree: TreeRecord): v
     const object = new ObjectRecord(record.block.offloadHandle, record.layer, binding, record.parent?.object ?? null);
     record.object = object;
     model.addObject(object);
-    if (record.layer === OffloadLayer.TCP) adoptSendData(binding, object, record);
+    if (record.layer !== OffloadLayer.TCP) continue;
+    adoptSendData(binding, object, record);
+    noteBufferedData(object, record.block.state);
   }
 }
 
@@ -107,4 +109,13 @@ function adoptSendData(binding: BindingRecord, object: ObjectRecord, record: Blo
     binding.lists.set(list, handed);
     object.connection.sends.push(handed);
   }
+}
+
+/** RECV-44: buffered data handed over waits in the target for a receive request. */
+function noteBufferedData(object: ObjectRecord, state: OffloadState | null): void {
+  if (state === null || state.kind !== 'tcp') return;
+  const bytes = chainLength(state.bufferedData);
+  object.connection.heldBytes = bytes;
+  object.connection.refused = bytes > 0;
+  object.connection.heldFromOffload = bytes > 0;
 }

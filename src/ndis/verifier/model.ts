@@ -61,6 +61,8 @@ export class ConnectionRecord {
   indicatedLength = 0;
   /** The last indication was refused and nothing was posted since. */
   refused = false;
+  /** That data came with the offload instead, and was never indicated (RECV-44). */
+  heldFromOffload = false;
   /** At least so many bytes are held in the target for the host. */
   heldBytes = 0;
   /** Posted after a refusal and not completed. */
@@ -69,7 +71,8 @@ export class ConnectionRecord {
   aborted = false;
   abortRequested = false;
   hardwareFailed = false;
-  disconnectFailed = false;
+  /** Flags of a disconnect that failed; 0 none (DISC-13). */
+  failedDisconnect = 0;
   /** A non-push request was completed before it was full: no more data may follow (RECV-19, spec/decisions.md 15). */
   endedShort = false;
   /** The host gave up control: a terminate was called. */
@@ -114,6 +117,7 @@ export class BlockRecord {
   readonly ndisReserved: unknown;
   readonly protocolReserved: unknown;
   readonly imReserved: unknown;
+  readonly sourceHandle: unknown;
   /** Copies of the constant and cached structures that follow the block. */
   readonly constant: object | null;
   readonly cached: object | null;
@@ -133,6 +137,7 @@ export class BlockRecord {
     this.ndisReserved = block.ndisReserved;
     this.protocolReserved = block.protocolReserved;
     this.imReserved = block.imReserved;
+    this.sourceHandle = block.sourceHandle;
     const state = block.state;
     this.constant = state === null || state.constant === null ? null : { ...state.constant };
     this.cached = state === null || state.cached === null ? null : { ...state.cached };
@@ -219,12 +224,6 @@ export class Model {
   allBindings(): Iterable<BindingRecord> {
     return this.bindings.values();
   }
-}
-
-/** Takes a list out of a queue, wherever it is. */
-export function removeFromQueue(queue: ListRecord[], record: ListRecord): void {
-  const index = queue.indexOf(record);
-  if (index >= 0) queue.splice(index, 1);
 }
 
 const LAYER_NAMES = ['neighbor', 'path', 'TCP connection'] as const;

@@ -23,6 +23,7 @@ export function notePosted(object: ObjectRecord, records: readonly ListRecord[])
     if (connection.refused && record.length > 0) oweBeforeIndication(object, record);
   }
   connection.refused = false;
+  connection.heldFromOffload = false;
 }
 
 /** The receive completions of one call do not overlap anything else of their connections (RECV-06, RECV-07). */
@@ -107,6 +108,9 @@ export function enterIndication(object: ObjectRecord, list: NetBufferList, statu
   }
   checkNotBusy(object, 'a receive indication');
   if (object.binding.indicated.has(list)) violate('RECV-37', 'an indicated list is with the host already');
+  if (connection.refused && connection.heldFromOffload) {
+    violate('RECV-44', 'data handed over with the offload was indicated before a receive was posted');
+  }
   if (connection.refused) violate('RECV-24', 'refused data was indicated again before a receive was posted');
   if (connection.owedBeforeIndication > 0) {
     violate('RECV-24', 'data was indicated before the receives posted after a refusal were completed');

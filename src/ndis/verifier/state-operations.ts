@@ -46,7 +46,9 @@ export function checkCompletion(tree: TreeRecord): void {
     if (
       block.ndisReserved !== record.ndisReserved ||
       block.protocolReserved !== record.protocolReserved ||
-      block.imReserved !== record.imReserved
+      block.imReserved !== record.imReserved ||
+      // NDIS writes the root's; were it changed, the tree would not have been found.
+      (i > 0 && block.sourceHandle !== record.sourceHandle)
     ) {
       violate('TREE-21', `reserved members of a block changed during the ${name}`);
     }

@@ -116,6 +116,7 @@ export const verifiedRules = [
   'RECV-37',
   'RECV-38',
   'RECV-39',
+  'RECV-44',
   'RECV-46',
   'FWD-01',
   'FWD-02',
