@@ -14,8 +14,13 @@ export interface DirectionSettings {
   queueBytes: number;
   loss: number;
   reorder: number;
-  /** How much later a reordered frame arrives, so that others overtake it. */
+  /** How much later a reordered frame arrives, so that others overtake it; with an extent at most so much later. */
   reorderDelayMicroseconds: number;
+  /**
+   * How many frames overtake a reordered one (the reordering extent of RFC 4737 section 4.2); 0: as many as its delay
+   * lets pass. Up to two are what TCP takes for reordering and not for loss (RFC 5681 section 3.2).
+   */
+  reorderExtent: number;
   duplicate: number;
   /** One random bit of the frame is flipped. */
   corrupt: number;
@@ -31,6 +36,7 @@ export const PERFECT_DIRECTION: Readonly<DirectionSettings> = {
   loss: 0,
   reorder: 0,
   reorderDelayMicroseconds: 1000,
+  reorderExtent: 0,
   duplicate: 0,
   corrupt: 0,
   mtu: 1500,
@@ -97,6 +103,11 @@ export class ImpairedDirection<Direction extends string> {
   #settings: DirectionSettings = { ...PERFECT_DIRECTION };
   /** When the last frame has left the sender, microseconds (not an integer). */
   #wireFreeAt = 0;
+  /** A reordered frame that waits to be overtaken, how many are still to pass it, and when it arrives at the latest. */
+  #held: Uint8Array | null = null;
+  #heldOrder = 0;
+  #heldCount = 0;
+  #heldUntil = 0;
 
   /** @throws RangeError when a setting makes no sense */
   constructor(name: Direction, settings: Partial<DirectionSettings>, random: Random) {
@@ -119,7 +130,7 @@ export class ImpairedDirection<Direction extends string> {
 
   /** Frames under way. */
   get inFlight(): number {
-    return this.#queue.length;
+    return this.#queue.length + (this.#held === null ? 0 : 1);
   }
 
   /** Takes a frame at `now` microseconds; it belongs to the link from here on. */
@@ -163,11 +174,38 @@ export class ImpairedDirection<Direction extends string> {
     }
     if (random.chance(settings.reorder)) {
       counters.reordered += 1;
-      this.#queue.push(arrival + settings.reorderDelayMicroseconds, frame, true);
+      this.#reorder(frame, arrival, settings);
       return 'reordered';
     }
     this.#queue.push(arrival, frame, false);
+    this.#overtaken(arrival);
     return 'sent';
+  }
+
+  #reorder(frame: Uint8Array, arrival: number, settings: DirectionSettings): void {
+    const latest = arrival + settings.reorderDelayMicroseconds;
+    if (settings.reorderExtent === 0) {
+      this.#queue.push(latest, frame, true);
+      return;
+    }
+    this.#release(arrival);
+    this.#held = frame;
+    this.#heldOrder = this.#queue.pushed++;
+    this.#heldCount = settings.reorderExtent;
+    this.#heldUntil = latest;
+  }
+
+  /** A frame has passed the one that waits. */
+  #overtaken(arrival: number): void {
+    if (this.#held === null) return;
+    this.#heldCount -= 1;
+    if (this.#heldCount <= 0) this.#release(arrival);
+  }
+
+  /** Puts the waiting frame right behind the one that arrives at `arrival`. */
+  #release(arrival: number): void {
+    if (this.#held !== null) this.#queue.push(Math.min(arrival, this.#heldUntil), this.#held, false);
+    this.#held = null;
   }
 
   /** When the frame will have left the sender, -1 when the queue in front of the wire is full. */
@@ -196,17 +234,24 @@ export class ImpairedDirection<Direction extends string> {
 
   /** When the next frame arrives that was sent before `mark`; `Infinity` when there is none. */
   nextBefore(mark: number): number {
+    if (this.#heldIsNext()) return this.#heldOrder < mark ? this.#heldUntil : Number.POSITIVE_INFINITY;
     return this.#queue.firstOrder() < mark ? this.#queue.firstTime() : Number.POSITIVE_INFINITY;
   }
 
   /** When the next frame arrives, `Infinity` when none is under way. */
   next(): number {
-    return this.#queue.firstTime();
+    return this.#heldIsNext() ? this.#heldUntil : this.#queue.firstTime();
+  }
+
+  /** The waiting frame was not overtaken in time. */
+  #heldIsNext(): boolean {
+    return this.#held !== null && this.#heldUntil < this.#queue.firstTime();
   }
 
   /** Takes the frame that arrives next; there must be one. */
   take(): Uint8Array {
-    const frame = this.#queue.shift();
+    const frame = this.#heldIsNext() ? (this.#held as Uint8Array) : this.#queue.shift();
+    if (frame === this.#held) this.#held = null;
     this.counters.delivered += 1;
     this.counters.deliveredBytes += frame.length;
     return frame;

@@ -366,3 +366,32 @@ function differingBits(a: Uint8Array, b: Uint8Array): number {
   }
   return count;
 }
+
+describe('reordering by extent (RFC 4737 section 4.2)', () => {
+  /** Frames of the given numbers, sent one a microsecond, the first of them reordered; answers the order of arrival. */
+  function arrivals(count: number, extent: number): number[] {
+    const wire = new MemoryWire({ seed: 3, both: { reorderExtent: extent, reorderDelayMicroseconds: 500 } });
+    const order: number[] = [];
+    wire.b.onReceive = (frame) => order.push(frame[14]);
+    for (let i = 0; i < count; i++) {
+      wire.advance(i);
+      wire.aToB.configure({ reorder: i === 0 ? 1 : 0 });
+      const frame = new Uint8Array(60);
+      frame[14] = i;
+      wire.a.send(frame);
+    }
+    wire.advance(400);
+    wire.advance(1_000);
+    return order;
+  }
+
+  test('lets exactly that many frames pass', () => {
+    expect(arrivals(5, 2)).toEqual([1, 2, 0, 3, 4]);
+    expect(arrivals(5, 1)).toEqual([1, 0, 2, 3, 4]);
+  });
+
+  test('delivers the frame in the end when too few follow', () => {
+    expect(arrivals(2, 2)).toEqual([1, 0]);
+    expect(arrivals(1, 2)).toEqual([0]);
+  });
+});
