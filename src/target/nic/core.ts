@@ -55,6 +55,8 @@ export class NicCore {
   transmitBytes = 0;
   /** Low 15 bits of the next IPv4 identification (IPID-01). */
   nextIdentification: number;
+  /** An upload of everything was requested, and no resume since: sends go back (PAUSE-05). */
+  uploadingAll = false;
   /** Hardware faults that wait for their operation (HWF-01). */
   readonly faults = new Set<FaultyOperation>();
   /** Statuses that wait for the next new block of a layer. */

@@ -38,6 +38,7 @@ export function reportHardwareFailure(core: NicCore, objects: readonly ObjectId[
     connection.hardwareFailed = true;
     connection.terminating = false;
     connection.stopped = TcpUploadReason.HARDWARE_FAILURE;
+    connection.delivery.freeze();
     raise(core, connection, TcpOffloadEventType.RETRIEVE, TcpUploadReason.HARDWARE_FAILURE);
     raise(core, connection, TcpOffloadEventType.ABORT, 0);
   }

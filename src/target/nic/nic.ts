@@ -64,6 +64,8 @@ export class Nic {
 
   /** Originates a status indication. */
   indicate(status: AdapterStatus): void {
+    if (status === 'uploadAll') this.core.uploadingAll = true;
+    else if (status === 'resume') this.core.uploadingAll = false;
     this.core.post({ kind: 'status', status });
   }
 

@@ -133,10 +133,10 @@ export class ReceiveDelivery {
     this.run();
   }
 
-  /** The FIN was received and reported before this target took over: nothing more comes, and it is not reported again. */
-  alreadyEnded(): void {
-    this.ended = NdisStatus.INVALID_STATE;
-    this.endReported = true;
+  /** Nothing is completed or indicated any more until `finish`: the hardware's state is lost (HWF-04). */
+  freeze(): void {
+    this.held = true;
+    this.stopPushTimer();
   }
 
   /** The call that `completeReceives` announced has returned. */

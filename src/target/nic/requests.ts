@@ -9,20 +9,25 @@ import type { ReceivePath } from './receive-path.ts';
 import { abortRequests, completeDisconnect, countReset } from './upload-request.ts';
 
 /**
- * Queues send data behind what is there and sends what may be sent (SEND-02, SEND-03). Nothing is refused: what can not
- * be sent any more completes with REQUEST_ABORTED, in order.
+ * Queues send data behind what is there and sends what may be sent (SEND-02, SEND-03). Nothing is refused. What comes
+ * too late to be sent waits for the terminate, so that completions keep their order (INIT-30, PAUSE-05, TERM-16).
  */
 export function send(core: NicCore, connection: ConnectionContext, lists: readonly SendList[]): void {
   const { cb } = connection;
-  if (connection.aborted || !canSend(cb.delegated.state)) {
+  if (connection.aborted) {
     const completions = lists.map(({ id }) => ({ id, status: NdisStatus.REQUEST_ABORTED, bytes: 0 }));
     core.post({ kind: 'sendComplete', connection: connection.id, completions });
     return;
   }
-  const late = connection.stopped === TcpUploadReason.UPLOAD_REQUESTED || connection.terminating;
+  const late =
+    connection.stopped === TcpUploadReason.UPLOAD_REQUESTED ||
+    connection.terminating ||
+    core.uploadingAll ||
+    !canSend(cb.delegated.state);
   for (const list of lists) {
     const length = bytesOf(list.chunks);
     connection.sends.append(list.id, length, false, late);
+    if (late) continue;
     core.transmitBytes += length;
     for (const chunk of list.chunks) cb.sendQueue.append(chunk);
   }
@@ -59,7 +64,7 @@ export function disconnect(
     core.post({ kind: 'disconnectComplete', connection: connection.id, completion });
     return;
   }
-  if (request.flag === TcpDisconnectFlag.ABORTIVE_CLOSE && !connection.dependsOnInvalid) {
+  if (request.flag === TcpDisconnectFlag.ABORTIVE_CLOSE) {
     abortiveClose(core, connection, id);
     return;
   }
@@ -84,13 +89,16 @@ export function beginDisconnect(core: NicCore, connection: ConnectionContext): v
   closeSend(core.tcp, cb);
 }
 
-/** RST first, then all outstanding requests, then the disconnect (DISC-04…06): the only RST of the target (DISC-03). */
+/**
+ * RST first, then all outstanding requests, then the disconnect (DISC-04…06): the only RST of the target (DISC-03). On
+ * invalidated state nothing may be sent, so there is no success to report (INV-04, DISC-06).
+ */
 function abortiveClose(core: NicCore, connection: ConnectionContext, id: number): void {
   const { cb } = connection;
   countReset(core, cb.delegated.state);
   core.transmitBytes -= cb.sendQueue.length;
   abort(core.tcp, cb);
   abortRequests(core, connection);
-  const completion = { id, status: NdisStatus.SUCCESS, bytes: 0 };
-  core.post({ kind: 'disconnectComplete', connection: connection.id, completion });
+  const status = connection.dependsOnInvalid ? NdisStatus.REQUEST_ABORTED : NdisStatus.SUCCESS;
+  core.post({ kind: 'disconnectComplete', connection: connection.id, completion: { id, status, bytes: 0 } });
 }

@@ -10,7 +10,7 @@ export interface QueuedSend {
   acknowledged: number;
   /** A graceful disconnect: completed with its FIN, not with its last byte (DISC-11). */
   readonly isDisconnect: boolean;
-  /** Came after the upload was requested: never handed back with the state (INIT-30). */
+  /** Came too late to be sent: not in the send queue, completed without success at the terminate (INIT-30, PAUSE-05). */
   readonly isLate: boolean;
 }
 
@@ -45,7 +45,7 @@ export class SendLists {
       const taken = Math.min(left, list.length - list.acknowledged);
       list.acknowledged += taken;
       left -= taken;
-      if (list.acknowledged < list.length || list.isDisconnect) break;
+      if (list.acknowledged < list.length || list.isDisconnect || list.isLate) break;
       completions.push({ id: list.id, status: NdisStatus.SUCCESS, bytes: list.length });
       this.head += 1;
     }

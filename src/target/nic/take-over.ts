@@ -7,9 +7,9 @@ import {
   output,
   TcpCachedState,
   TcpConstantState,
-  type TcpExtensionState,
   TcpState,
 } from '../../tcp/index.ts';
+import { partsOfExtension } from '../extension.ts';
 import type { NewTcp } from '../messages.ts';
 import { bytesOf } from './admission.ts';
 import { ConnectionDeliverySink } from './connection-owner.ts';
@@ -61,11 +61,9 @@ export function takeOverConnection(
   adopt(core.tcp, cb, state.delegated, known, bytesOf(state.buffered));
   const delivery = new ReceiveDelivery(new ConnectionDeliverySink(core, connection), true, state.buffered);
   delivery.indicationSize = cached.rcvIndicationSize;
-  if (peerHasClosed(cb)) {
-    // The FIN is reported behind data that nobody has read yet; otherwise the host knows of it (EVT-01).
-    if (delivery.backlog > 0) delivery.endAfterData();
-    else delivery.alreadyEnded();
-  }
+  // A FIN that the host received is reported behind the data that nobody has read yet; without any the host has reported
+  // it itself (EVT-01).
+  if (peerHasClosed(cb) && delivery.backlog > 0) delivery.endAfterData();
   connection.attach(cb, delivery);
   connection.indicatedBacklog = sendBacklogSize(connection);
   connection.backlogIndicatedAt = core.tcp.now;
@@ -74,17 +72,7 @@ export function takeOverConnection(
   core.flows.add(connection);
   path.connections.add(connection);
   output(core.tcp, cb);
-  return { connection, lost: known === state.extension ? [] : partsIn(state.extension) };
-}
-
-/** What of an extension means something: what is lost when it is dropped. */
-export function partsIn(extension: TcpExtensionState | null): ExtensionPart[] {
-  if (extension === null) return [];
-  const parts: ExtensionPart[] = [];
-  if (extension.outOfOrder.length > 0 || extension.outOfOrderFin !== null) parts.push('out-of-order bytes');
-  if (extension.scoreboard.length > 0) parts.push('SACK scoreboard');
-  parts.push('congestion control state', 'RTT precision');
-  return parts;
+  return { connection, lost: known === state.extension ? [] : partsOfExtension(state.extension) };
 }
 
 function peerHasClosed(cb: ControlBlock): boolean {

@@ -1,6 +1,7 @@
 /** Ending the offload of objects: state, send data and receive data go back to the host (spec/algorithms.md 11.2). */
 import { NdisStatus } from '../../ndis/index.ts';
 import { exportDelegated, exportExtension, quiesce, release } from '../../tcp/index.ts';
+import { partsOfExtension } from '../extension.ts';
 import type { ObjectId, SendCompletion, TerminatedState } from '../messages.ts';
 import type { ConnectionContext, ObjectContext } from './contexts.ts';
 import type { NicCore } from './core.ts';
@@ -8,7 +9,6 @@ import { failedStatuses, reportHardwareFailure, takeFault } from './hardware-fai
 import { objectOf } from './initiate.ts';
 import { elapsed } from './neighbor-reachability.ts';
 import type { QueuedSend } from './send-lists.ts';
-import { partsIn } from './take-over.ts';
 import { completeDisconnect } from './upload-request.ts';
 
 /** A terminate that waits until no indication or completion of its connections is in progress (TERM-09). */
@@ -109,7 +109,7 @@ function terminateConnection(core: NicCore, connection: ConnectionContext, held:
     kind: 'tcp',
     delegated,
     extension: supportsExtension ? exported : null,
-    lost: supportsExtension ? [] : partsIn(exported),
+    lost: supportsExtension ? [] : partsOfExtension(exported),
     handedBack: handedBack.map(({ id }) => id),
     acknowledged: handedBack.length > 0 ? handedBack[0].acknowledged : 0,
     buffered,
@@ -117,14 +117,15 @@ function terminateConnection(core: NicCore, connection: ConnectionContext, held:
 }
 
 /**
- * Completes some of the sends and returns those that are handed back with the state, oldest first (TERM-18). With a
- * disconnect behind them all complete, because it may not complete before they do (DISC-10).
+ * Completes some of the sends and returns those that are handed back with the state, oldest first: the chain begins at
+ * SND.UNA (TERM-18, TERM-20). All complete when a disconnect follows, which may not complete before they do (DISC-10),
+ * and when some came too late to be handed back (INIT-30), so that completions keep their order.
  */
 function returnSends(core: NicCore, connection: ConnectionContext, status: NdisStatus): QueuedSend[] {
   const lists = connection.sends.takeAll().filter((list) => !list.isDisconnect);
-  const eligible = lists.filter((list) => !list.isLate).length;
-  const mode = connection.hardwareFailed || connection.disconnect !== null ? 'complete' : core.options.sendHandBack;
-  const kept = mode === 'complete' ? 0 : mode === 'chain' ? eligible : Math.ceil(eligible / 2);
+  const mustComplete = connection.hardwareFailed || connection.disconnect !== null || lists.some((list) => list.isLate);
+  const mode = mustComplete ? 'complete' : core.options.sendHandBack;
+  const kept = mode === 'complete' ? 0 : mode === 'chain' ? lists.length : Math.ceil(lists.length / 2);
   const completions: SendCompletion[] = [
     ...connection.sendCompletions.splice(0),
     ...lists.slice(kept).map(({ id, acknowledged }) => ({ id, status, bytes: acknowledged })),

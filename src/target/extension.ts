@@ -1,0 +1,11 @@
+import type { ExtensionPart, TcpExtensionState } from '../tcp/index.ts';
+
+/** What of an extension means something: what is lost when an end drops it (spec/decisions.md 23). */
+export function partsOfExtension(extension: TcpExtensionState | null): ExtensionPart[] {
+  if (extension === null) return [];
+  const parts: ExtensionPart[] = [];
+  if (extension.outOfOrder.length > 0 || extension.outOfOrderFin !== null) parts.push('out-of-order bytes');
+  if (extension.scoreboard.length > 0) parts.push('SACK scoreboard');
+  parts.push('congestion control state', 'RTT precision');
+  return parts;
+}
