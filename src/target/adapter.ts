@@ -47,7 +47,8 @@ export class SoftwareAdapter {
   private readonly options: SoftwareAdapterOptions;
   private readonly limits: TargetLimits;
   private readonly channel: ChannelPair;
-  private readonly nic: Nic;
+  /** The hardware: for simulations and tests that look into it. */
+  readonly nic: Nic;
   private miniport: TargetMiniport | null = null;
   private miniportAdapter: MiniportAdapter | null = null;
   private advancing = false;
