@@ -1,7 +1,7 @@
 /** What all parts of one host stack share. */
 import type { TcpContext } from '../tcp/context.ts';
-import type { IpAddress } from '../wire/ip-address.ts';
 import { DropCounters, FrameBuffers, type MacAddress } from '../wire/index.ts';
+import type { IpAddress } from '../wire/ip-address.ts';
 
 /** The IPv4 configuration of a stack's one interface. */
 export interface InterfaceConfiguration {

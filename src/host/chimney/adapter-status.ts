@@ -114,7 +114,8 @@ export class AdapterStatus {
     this.supportsExtension = task.extensionRevision === 1;
     // The tick must not change under connections that are offloaded: the parameters are set once.
     if (this.parametersSet) this.enableTask();
-    else this.request(oidSet(Oid.TCP_CONNECTION_OFFLOAD_PARAMETERS, parametersOf(this.environment.core.tcp.parameters)));
+    else
+      this.request(oidSet(Oid.TCP_CONNECTION_OFFLOAD_PARAMETERS, parametersOf(this.environment.core.tcp.parameters)));
   }
 
   private enableTask(): void {

@@ -137,7 +137,8 @@ export class Initiator {
     if (phase === 'off') {
       return { status: NdisStatus.NOT_SUPPORTED, reason: 'the adapter offers no connection offload' };
     }
-    if (phase === 'paused') return { status: NdisStatus.PAUSED, reason: 'the adapter has paused offloading (PAUSE-01)' };
+    if (phase === 'paused')
+      return { status: NdisStatus.PAUSED, reason: 'the adapter has paused offloading (PAUSE-01)' };
     if (connection.needsIpOptions) {
       return { status: NdisStatus.OFFLOAD_POLICY, reason: 'the connection needs IP options (INIT-03)' };
     }
@@ -295,6 +296,7 @@ export class Initiator {
       release(this.environment.core.tcp, ownership.cb);
       ownership.io.toForward = ownership.held.takeAll();
       ownership.io.lost = [...ownership.lost, ...state.extensionLost];
+      connection.offloadBroken = false;
       connection.ownership = { owner: 'offloaded', io: ownership.io };
     } else {
       // The lists of a failed block come back untouched (INIT-23).

@@ -2,8 +2,9 @@
  * What host and target have in flight between them for one offloaded connection: sends, one disconnect, posted
  * receives, forwarded segments, lists to give back. Lives from the initiate to the end of the terminate.
  */
-import type { NetBufferList } from '../../ndis/net-buffer.ts';
+
 import type { TcpUploadReason } from '../../ndis/events.ts';
+import type { NetBufferList } from '../../ndis/net-buffer.ts';
 import type { ExtensionPart } from '../../tcp/variables.ts';
 import type { Connection } from '../connection.ts';
 

@@ -50,6 +50,9 @@ export interface Uploading {
   completed: ProtocolOffloadBlockList | null;
   /** A terminate has failed before: the state is lost, and the second one only frees what is left (HWF-04). */
   stateLost: boolean;
+  secondTerminate: boolean;
+  /** The events that follow a failed terminate have been waited for long enough. */
+  waited: boolean;
 }
 
 export type Ownership = HostOwned | Offloading | Offloaded | Uploading;

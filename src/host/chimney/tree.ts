@@ -2,7 +2,7 @@
  * State trees: neighbor ▸ path ▸ TCP (TREE-01). What the target knows already is referred to, what it does not know
  * travels with its state, and levels that an operation is not about are placeholders.
  */
-import { linker, linkBlocks, newOffload, type OffloadBlockList, placeholder } from '../../ndis/block-list.ts';
+import { linkBlocks, linker, newOffload, type OffloadBlockList, placeholder } from '../../ndis/block-list.ts';
 import {
   NeighborCachedState,
   NeighborConstantState,

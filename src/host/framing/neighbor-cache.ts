@@ -3,8 +3,7 @@
  * 4861 section 7.3.3. It trusts packets no more than it must: unsolicited ARP never creates an entry, changes a MAC
  * address at most once a second, and never confirms reachability; entries and waiting frames are bounded.
  */
-import { type ArpPacket, DropReason, IpAddress, MacAddress } from '../../wire/index.ts';
-import { ArpOperation } from '../../wire/index.ts';
+import { ArpOperation, type ArpPacket, DropReason, IpAddress, MacAddress } from '../../wire/index.ts';
 import type { HostCore } from '../core.ts';
 import { arpFrame } from './arp-frame.ts';
 import { Neighbor, NeighborState } from './neighbor.ts';

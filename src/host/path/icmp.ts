@@ -28,7 +28,12 @@ const ECHO_REPLIES_PER_SECOND = 100;
 const PLATEAUS = [65535, 32000, 17914, 8166, 4352, 2002, 1492, 1006, 576] as const;
 
 /** What an ICMP error says about one of our segments. */
-export const IcmpError = { FRAGMENTATION_NEEDED: 0, HOST_UNREACHABLE: 1, PORT_UNREACHABLE: 2, TIME_EXCEEDED: 3 } as const;
+export const IcmpError = {
+  FRAGMENTATION_NEEDED: 0,
+  HOST_UNREACHABLE: 1,
+  PORT_UNREACHABLE: 2,
+  TIME_EXCEEDED: 3,
+} as const;
 export type IcmpError = (typeof IcmpError)[keyof typeof IcmpError];
 
 /** Where errors go. The quoted segment is not validated against the connection yet. `pathMtu` 0: not that error. */

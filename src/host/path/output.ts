@@ -4,8 +4,8 @@ import {
   ETHERNET_HEADER_LENGTH,
   EtherType,
   type FrameRoute,
-  type IpAddress,
   IPV4_HEADER_LENGTH,
+  type IpAddress,
   IpProtocol,
   Ipv4Header,
   MacAddress,
@@ -15,7 +15,7 @@ import {
   writeIpv4,
 } from '../../wire/index.ts';
 import type { HostCore } from '../core.ts';
-import type { Neighbor } from "../framing/neighbor.ts";
+import type { Neighbor } from '../framing/neighbor.ts';
 import type { NeighborCache } from '../framing/neighbor-cache.ts';
 import type { Path } from './path.ts';
 import type { PathTable } from './path-table.ts';

@@ -1,5 +1,5 @@
 /** Routes and paths: which next hop leads to an address, and the paths in use, counted by those who use them. */
-import { IpAddress } from '../../wire/index.ts';
+import type { IpAddress } from '../../wire/index.ts';
 import type { HostCore } from '../core.ts';
 import type { NeighborCache } from '../framing/neighbor-cache.ts';
 import { Path, type PathMember } from './path.ts';

@@ -67,7 +67,6 @@ export class Transport implements ConnectionOwner {
   private readonly ports: EphemeralPorts;
   private readonly nobody: Nobody;
   private readonly header = new TcpHeader();
-  private readonly wake: () => void;
 
   constructor(
     core: HostCore,
@@ -76,7 +75,6 @@ export class Transport implements ConnectionOwner {
     neighbors: NeighborCache,
     ip: IpOutput,
     services: ConnectionServices,
-    wake: () => void,
   ) {
     this.core = core;
     this.settings = settings;
@@ -84,7 +82,6 @@ export class Transport implements ConnectionOwner {
     this.neighbors = neighbors;
     this.ip = ip;
     this.services = services;
-    this.wake = wake;
     this.connections = new ConnectionTable(core.tcp.random());
     this.openings = new Openings(core, settings);
     this.ports = new EphemeralPorts((remote, port) => this.openings.portOffset(remote, port), core.tcp.random());
@@ -412,7 +409,7 @@ export class Transport implements ConnectionOwner {
   private queueAccept(listener: Listener): void {
     if (!listener.ready || this.acceptQueue.includes(listener)) return;
     this.acceptQueue.push(listener);
-    this.wake();
+    this.core.wake();
   }
 
   /** The connection is over, and the engine is done with it. */
@@ -441,6 +438,12 @@ export class Transport implements ConnectionOwner {
     this.connections.remove(connection);
     if (path !== null) this.paths.leave(path, connection);
     this.services.schedule(connection);
+  }
+
+  /** @see ConnectionServices.destinationUnreachable */
+  destinationUnreachable(connection: Connection): void {
+    // An established connection survives: retransmission decides (RFC 9293 MUST-56).
+    if (connection.state === TcpState.SYN_SENT) this.end(connection, 'EHOSTUNREACH');
   }
 
   /** @see ConnectionServices.pathMtuChanged */

@@ -1,0 +1,16 @@
+/** The host stack: TCP over IPv4 whose connections can be handed to an offload target and taken back. */
+
+export { Connection } from './connection.ts';
+export {
+  type CloseReason,
+  ConnectionCounters,
+  type ConnectionHandlers,
+  type ConnectionOwnerName,
+  type HistoryEntry,
+  type OffloadResult,
+} from './connection-types.ts';
+export { HostStatistics } from './core.ts';
+export { neighborStateName } from './framing/neighbor.ts';
+export type { HostStackOptions, OffloadPolicy } from './settings.ts';
+export { type ConnectOptions, HostStack, type ListenOptions } from './stack.ts';
+export type { AcceptHandler, Listener } from './transport/listener.ts';

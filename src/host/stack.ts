@@ -1,0 +1,395 @@
+/**
+ * The host stack: TCP over IPv4 over one adapter, with connections that may be handed to the adapter's offload target.
+ *
+ * It does no I/O and has no clock: its owner calls `advance` with the time whenever `nextDeadline` has come or `onWork`
+ * was called. Everything happens inside `advance`, application callbacks included; calls from outside only leave work.
+ */
+import type { NdisBinding } from '../ndis/binding.ts';
+import { ReceiveFlag } from '../ndis/characteristics.ts';
+import { type NetBufferList, netBufferListsOf } from '../ndis/net-buffer.ts';
+import { contiguousBytes } from '../ndis/net-buffer-data.ts';
+import { NetBufferListPool } from '../ndis/net-buffer-pool.ts';
+import { type ControlBlock, TcpContext, type TcpStatistics, type WheelEntry } from '../tcp/index.ts';
+import { DEFAULT_TCP_PARAMETERS } from '../tcp/parameters.ts';
+import {
+  ArpPacket,
+  type DropCounters,
+  DropReason,
+  EthernetHeader,
+  EtherType,
+  type IpAddress,
+  MacAddress,
+  parseArp,
+  parseEthernet,
+} from '../wire/index.ts';
+import { Chimney } from './chimney/chimney.ts';
+import type { ChimneyEnvironment } from './chimney/environment.ts';
+import { type HostBinding, protocolCharacteristics } from './chimney/protocol.ts';
+import type { Connection, ConnectionServices } from './connection.ts';
+import type { ConnectionHandlers } from './connection-types.ts';
+import { HostCore, type HostStatistics, type InterfaceConfiguration } from './core.ts';
+import type { Neighbor } from './framing/neighbor.ts';
+import { NeighborCache, type NeighborObserver } from './framing/neighbor-cache.ts';
+import { notify } from './notify.ts';
+import { Icmp } from './path/icmp.ts';
+import { Ipv4Input } from './path/ipv4-input.ts';
+import { IpOutput } from './path/output.ts';
+import { type PathObserver, PathTable } from './path/path-table.ts';
+import { type HostSettings, type HostStackOptions, settingsOf } from './settings.ts';
+import { HostTimer } from './timer.ts';
+import { IcmpErrors } from './transport/icmp-errors.ts';
+import type { AcceptHandler, Listener } from './transport/listener.ts';
+import { Transport } from './transport/transport.ts';
+
+/** Where to listen. */
+export interface ListenOptions {
+  /** 0 lets the stack choose. */
+  readonly port: number;
+  /** Connections that are half open or wait to be accepted; by default 128. */
+  readonly backlog?: number;
+}
+
+/** Where to connect to. */
+export interface ConnectOptions {
+  readonly address: IpAddress;
+  readonly port: number;
+  /** By default an ephemeral one (RFC 6056). */
+  readonly localPort?: number;
+}
+
+const DEFAULT_BACKLOG = 128;
+
+export class HostStack {
+  readonly name: string;
+  readonly core: HostCore;
+  /** The chimney manager. @internal */
+  readonly chimney: Chimney;
+  /** Called when work was queued from outside of `advance`: the owner should call it soon. */
+  onWork: (() => void) | null = null;
+  private readonly settings: HostSettings;
+  private readonly neighbors: NeighborCache;
+  private readonly paths: PathTable;
+  private readonly transport: Transport;
+  private readonly icmp: Icmp;
+  private readonly ipv4: Ipv4Input;
+  private readonly binding: NdisBinding<HostBinding>;
+  private readonly framePool = new NetBufferListPool();
+  private readonly ethernet = new EthernetHeader();
+  private readonly arp = new ArpPacket();
+  /** Frames that wait to be sent with the next `flush`, as a chain. */
+  private outgoing: NetBufferList | null = null;
+  private outgoingTail: NetBufferList | null = null;
+  /** Lists received on the ordinary path, or copies of frames that were only lent. */
+  private incoming: (NetBufferList | Uint8Array)[] = [];
+  private scheduled: Connection[] = [];
+  private advancing = false;
+  private isClosing = false;
+
+  /** Registers with NDIS, binds to the adapter, and switches connection offload on if the adapter has it. */
+  constructor(options: HostStackOptions) {
+    this.name = options.name;
+    this.settings = settingsOf(options);
+    const { adapter } = options;
+    // Without segmentation below us a segment is a frame.
+    const parameters = { ...DEFAULT_TCP_PARAMETERS, maximumSegmentPayload: 0, ...options.parameters };
+    const tcp = new TcpContext(parameters, options.random, options.now ?? 0);
+    const configuration: InterfaceConfiguration = {
+      address: options.address,
+      prefixLength: options.prefixLength,
+      gateway: options.gateway ?? null,
+      macAddress: options.macAddress ?? MacAddress.fromBytes(adapter.macAddress),
+      mtu: options.mtu ?? adapter.mtuSize,
+    };
+    this.core = new HostCore(
+      tcp,
+      configuration,
+      (frame) => this.enqueueFrame(frame),
+      () => this.wake(),
+    );
+    this.neighbors = new NeighborCache(this.core, this.neighborObserver());
+    this.paths = new PathTable(this.core, this.neighbors, this.pathObserver());
+    const output = new IpOutput(this.core, this.neighbors, this.paths);
+    const services = this.connectionServices();
+    this.transport = new Transport(this.core, this.settings, this.paths, this.neighbors, output, services);
+    const errors = new IcmpErrors(this.core, this.transport, this.paths, (connection, answer) =>
+      this.chimney.updates.queryConnection(connection, answer),
+    );
+    this.icmp = new Icmp(this.core, output, errors);
+    this.ipv4 = new Ipv4Input(this.core, {
+      tcpArrives: (frame, ip) => this.transport.tcpArrives(frame, ip),
+      icmpArrives: (frame, ip) => this.icmp.arrives(frame, ip),
+    });
+    const driver = options.ndis.registerProtocolDriver<HostBinding>(
+      protocolCharacteristics(options.name, () => this.chimney),
+    );
+    this.binding = driver.openAdapter(adapter, this.hostBinding());
+    this.chimney = new Chimney(this.environment());
+    this.chimney.status.enable();
+  }
+
+  // ---- for the application ----
+
+  /** Our address. */
+  get address(): IpAddress {
+    return this.core.interface.address;
+  }
+
+  /** Counters of the stack outside of TCP. */
+  get statistics(): Readonly<HostStatistics> {
+    return this.core.statistics;
+  }
+
+  /** Counters of the host's TCP engine. */
+  get tcpStatistics(): Readonly<TcpStatistics> {
+    return this.core.tcp.statistics;
+  }
+
+  /** Received frames that were dropped, by reason. */
+  get drops(): DropCounters {
+    return this.core.drops;
+  }
+
+  /** Whether offloads may start now. */
+  get canOffload(): boolean {
+    return this.chimney.status.phase === 'running';
+  }
+
+  /**
+   * Listens on a port. `handler` gets each established connection, from within `advance`.
+   *
+   * @throws Error when the port is taken.
+   */
+  listen(options: ListenOptions, handler: AcceptHandler): Listener {
+    return this.transport.listen(options.port, options.backlog ?? DEFAULT_BACKLOG, handler);
+  }
+
+  /** Opens a connection. What becomes of it is told to the handlers. @throws Error when no local port is free. */
+  connect(options: ConnectOptions, handlers: ConnectionHandlers = {}): Connection {
+    return this.transport.connect(options.address, options.port, options.localPort ?? 0, handlers);
+  }
+
+  /** All connections that the stack knows, those in TIME-WAIT included. */
+  connections(): Iterable<Connection> {
+    return this.transport.connections;
+  }
+
+  /** Another router leads out of the link from now on; offloaded paths over the old one are moved (UPD-10). */
+  setGateway(gateway: IpAddress | null): void {
+    this.core.defer(() => this.paths.setGateway(gateway));
+  }
+
+  /** Stops listening and aborts every connection. The binding closes when the target has given everything back. */
+  close(): void {
+    this.isClosing = true;
+    this.transport.closeListeners();
+    for (const connection of this.transport.connections) connection.abort();
+    this.wake();
+  }
+
+  /** Whether `close` has done everything: the adapter may be halted. */
+  get closed(): boolean {
+    return this.binding.closed;
+  }
+
+  // ---- for the owner ----
+
+  /** Moves time forward and does everything that is due. Not to be called from inside itself. */
+  advance(nowMicroseconds: number): void {
+    if (this.advancing) return;
+    this.advancing = true;
+    try {
+      this.core.tcp.advance(nowMicroseconds, expire);
+      this.core.runDeferred();
+      this.receiveFrames();
+      if (this.transport.acceptPending) this.transport.accept();
+      this.serviceConnections();
+      this.chimney.pump();
+      if (this.isClosing) this.closeIfIdle();
+      this.flush();
+    } finally {
+      this.advancing = false;
+    }
+  }
+
+  /** When `advance` is needed next, microseconds of the stack's clock; Infinity when nothing is due. */
+  nextDeadline(): number {
+    const hasWork =
+      this.scheduled.length > 0 || this.incoming.length > 0 || this.core.deferred || this.transport.acceptPending;
+    return hasWork ? this.core.tcp.now : this.core.tcp.nextDeadline();
+  }
+
+  private serviceConnections(): void {
+    const connections = this.scheduled;
+    this.scheduled = [];
+    for (const connection of connections) {
+      connection.scheduled = false;
+      this.transport.service(connection);
+      this.chimney.service(connection);
+      notify(connection);
+    }
+  }
+
+  private receiveFrames(): void {
+    const received = this.incoming;
+    if (received.length === 0) return;
+    this.incoming = [];
+    let chain: NetBufferList | null = null;
+    for (const item of received) {
+      if (item instanceof Uint8Array) {
+        this.frameArrives(item);
+        continue;
+      }
+      // Adapters never use the memory of a frame again, so views of it may outlive the list.
+      this.frameArrives(contiguousBytes(item.firstNetBuffer));
+      item.next = chain;
+      chain = item;
+    }
+    if (chain !== null) this.binding.returnNetBufferLists(chain);
+  }
+
+  private frameArrives(frame: Uint8Array): void {
+    this.core.statistics.framesReceived++;
+    const { ethernet } = this;
+    const { macAddress } = this.core.interface;
+    let reason = parseEthernet(frame, 0, frame.length, ethernet);
+    if (reason === DropReason.NONE) {
+      const isOurs = ethernet.destinationLow === macAddress.low && ethernet.destinationHigh === macAddress.high;
+      if (!isOurs && !ethernet.isMulticast) reason = DropReason.ETHERNET_DESTINATION;
+      else if (ethernet.vlanId > 0) reason = DropReason.VLAN_MISMATCH;
+      else if (ethernet.etherType === EtherType.IPV4) this.ipv4.arrives(frame, ethernet);
+      else if (ethernet.etherType === EtherType.ARP) {
+        reason = parseArp(frame, ethernet.payloadOffset, ethernet.payloadLength, this.arp);
+        if (reason === DropReason.NONE) this.neighbors.arpArrives(this.arp);
+      } else reason = DropReason.ETHERNET_TYPE;
+    }
+    this.core.drops.count(reason);
+  }
+
+  private enqueueFrame(frame: Uint8Array): void {
+    if (this.binding.closed) return;
+    this.core.statistics.framesSent++;
+    const list = this.framePool.allocate(frame);
+    if (this.outgoingTail === null) this.outgoing = list;
+    else this.outgoingTail.next = list;
+    this.outgoingTail = list;
+  }
+
+  private flush(): void {
+    const chain = this.outgoing;
+    if (chain === null) return;
+    this.outgoing = null;
+    this.outgoingTail = null;
+    if (!this.binding.closed) this.binding.sendNetBufferLists(chain);
+  }
+
+  private wake(): void {
+    if (!this.advancing) this.onWork?.();
+  }
+
+  private closeIfIdle(): void {
+    if (this.binding.closed || this.transport.connections.size > 0) return;
+    for (const path of this.paths) if (path.shared.phase !== 'absent') return;
+    for (const neighbor of this.neighbors) if (neighbor.shared.phase !== 'absent') return;
+    this.flush();
+    this.unbind();
+  }
+
+  private environment(): ChimneyEnvironment {
+    return {
+      core: this.core,
+      settings: this.settings,
+      neighbors: this.neighbors,
+      paths: this.paths,
+      transport: this.transport,
+      binding: this.binding,
+      pool: new NetBufferListPool(),
+      schedule: (connection) => this.schedule(connection),
+      flush: () => this.flush(),
+    };
+  }
+
+  private schedule(connection: Connection): void {
+    if (connection.scheduled) return;
+    connection.scheduled = true;
+    this.scheduled.push(connection);
+    this.wake();
+  }
+
+  private unbind(): void {
+    if (this.binding.closed) return;
+    this.neighbors.clear();
+    this.paths.clear();
+    this.binding.close();
+  }
+
+  // ---- how the parts reach each other ----
+
+  /** The protocol binding context: upcalls of NDIS. */
+  private hostBinding(): HostBinding {
+    return {
+      chimney: () => this.chimney,
+      framesReceived: (chain, flags) => this.framesReceived(chain, flags),
+      framesSent: (chain) => this.framePool.freeChain(chain),
+      statusIndicated: (indication) => this.chimney.status.indicated(indication),
+      oidRequestComplete: (request, status) => this.chimney.status.oidRequestComplete(request, status),
+      unbound: () => this.unbind(),
+    };
+  }
+
+  private framesReceived(chain: NetBufferList, flags: number): void {
+    const lent = (flags & ReceiveFlag.RESOURCES) !== 0;
+    for (const list of netBufferListsOf(chain)) {
+      this.incoming.push(lent ? contiguousBytes(list.firstNetBuffer).slice() : list);
+    }
+    this.wake();
+  }
+
+  private connectionServices(): ConnectionServices {
+    return {
+      core: this.core,
+      schedule: (connection) => this.schedule(connection),
+      pathMtuChanged: (connection, pathMtu) => this.transport.pathMtuChanged(connection, pathMtu),
+      destinationUnreachable: (connection) => this.transport.destinationUnreachable(connection),
+    };
+  }
+
+  private neighborObserver(): NeighborObserver {
+    return {
+      resolved: () => this.wake(),
+      macAddressChanged: (neighbor) => {
+        neighbor.shared.dirty = true;
+        this.core.defer(() => this.chimney.updates.updateNeighbor(neighbor));
+      },
+      unreachable: (neighbor) => this.neighborUnreachable(neighbor),
+      queryReachability: (neighbor) => this.chimney.updates.queryNeighbor(neighbor),
+    };
+  }
+
+  private neighborUnreachable(neighbor: Neighbor): void {
+    this.chimney.updates.invalidateNeighbor(neighbor);
+    for (const path of this.paths) {
+      if (path.neighbor !== neighbor) continue;
+      for (const member of [...path.members]) member.destinationUnreachable();
+    }
+  }
+
+  private pathObserver(): PathObserver {
+    return {
+      pathMtuChanged: (path) => {
+        path.shared.dirty = true;
+        this.core.defer(() => this.chimney.updates.updatePath(path));
+      },
+      nextHopChanged: (path) => this.chimney.relinks.add(path),
+    };
+  }
+}
+
+/** What the wheel holds: control blocks of connections, and the stack's own timers. */
+function expire(entry: WheelEntry): void {
+  if (entry instanceof HostTimer) {
+    entry.expire();
+    return;
+  }
+  const cb = entry as ControlBlock;
+  cb.owner.expired(cb);
+}
