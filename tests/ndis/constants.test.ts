@@ -73,8 +73,12 @@ describe('constants', () => {
     check(NdisObjectType, (key) => `NDIS_OBJECT_TYPE_${key}`);
     check(Encapsulation, (key) => `NDIS_ENCAPSULATION_${key}`);
     check(OffloadSetting, (key) => `NDIS_OFFLOAD_SET_${key}`);
-    check(OffloadStateType, (key) => `${camel(key).replace(/^(\w+?)(Const|Cached|Delegated|Resource|Reserved)?$/, '$1Offload$2')}State`
-      .replace('FilterOffloadReserved', 'FilterReservedOffload'));
+    check(OffloadStateType, (key) =>
+      `${camel(key).replace(/^(\w+?)(Const|Cached|Delegated|Resource|Reserved)?$/, '$1Offload$2')}State`.replace(
+        'FilterOffloadReserved',
+        'FilterReservedOffload',
+      ),
+    );
   });
 
   it('have names for people', () => {

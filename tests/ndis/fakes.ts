@@ -1,6 +1,5 @@
 /** A tiny target and a tiny host stack that record what reaches them, and do exactly what a test says. */
 import { expect } from 'vitest';
-import { TcpCachedState, TcpConstantState, TcpDelegatedState } from '../../src/tcp/variables.ts';
 import {
   type BytesConsumed,
   ChimneyOffloadType,
@@ -8,7 +7,6 @@ import {
   CLIENT_TCP_HEADER,
   type ContractVerifier,
   createVerifier,
-  DevicePowerState,
   Encapsulation,
   type MiniportAdapter,
   type MiniportDriver,
@@ -24,28 +22,29 @@ import {
   NeighborOffloadState,
   type NetBufferList,
   newOffload,
-  Oid,
-  type OidRequest,
   type OffloadBlockList,
   OffloadStateType,
+  Oid,
+  type OidRequest,
   oidQuery,
   oidSet,
   PathCachedState,
   PathConstantState,
   PathDelegatedState,
   PathOffloadState,
+  PROVIDER_GENERIC_HEADER,
+  PROVIDER_TCP_HEADER,
   type ProtocolDriver,
   type ProtocolDriverCharacteristics,
   type ProtocolOffloadBlockList,
-  PROVIDER_GENERIC_HEADER,
-  PROVIDER_TCP_HEADER,
   RuleViolation,
   type StatusIndication,
   type TaskTcpConnectionOffload,
-  TcpOffloadState,
   type TcpOffloadEventHandlers,
+  TcpOffloadState,
   walkBlocks,
 } from '../../src/ndis/index.ts';
+import { TcpCachedState, TcpConstantState, TcpDelegatedState } from '../../src/tcp/variables.ts';
 
 /** A capability answer that offers everything. */
 export const TASK: TaskTcpConnectionOffload = {
@@ -338,7 +337,7 @@ export function tcpState(): TcpOffloadState {
 
 /** A tree neighbor ▸ path ▸ TCP of new blocks with their handles. */
 export class Tree {
-  readonly neighborHandle = new NdisOffloadHandle('neighbor' as unknown as object);
+  readonly neighborHandle = new NdisOffloadHandle();
   readonly pathHandle = new NdisOffloadHandle();
   readonly tcpHandle = new NdisOffloadHandle();
   readonly neighbor: OffloadBlockList = newOffload(this.neighborHandle, OffloadStateType.NEIGHBOR, neighborState());
@@ -408,5 +407,3 @@ export function finish(list: NetBufferList, status: NdisStatus, bytes = 0): NetB
   }
   return list;
 }
-
-export { DevicePowerState };

@@ -156,10 +156,10 @@ export class ContractVerifier implements Verifier {
       violate('TREE-19', `the ${name} of a tree was completed that is not outstanding`);
     }
     checkCompletion(tree);
-    record.trees.delete(root);
     if (operation === StateOperation.INITIATE) completeInitiate(this.model, record, tree);
     else if (operation === StateOperation.TERMINATE) completeTerminate(this.model, record, tree);
     else completeStateOperation(tree);
+    record.trees.delete(root);
   }
 
   stateCompleteEnd(operation: StateOperation, binding: NdisBinding): void {
