@@ -1,0 +1,3 @@
+import { simulateSeeds } from './suite.ts';
+
+simulateSeeds(751, 1000);
