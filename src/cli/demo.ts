@@ -33,12 +33,19 @@ const LARGEST_MTU = 65_535;
 export function addDemoCommand(program: Command): void {
   program
     .command('demo')
-    .description('Download a file between two hosts while the serving connection moves between stack and offload target.')
+    .description(
+      'Download a file between two hosts while the serving connection moves between stack and offload target.',
+    )
     .argument('[file]', 'file to serve; without it, noise of --size bytes is served')
     .option('--size <bytes>', 'bytes to serve when no file is given', parseSize, 64 * 1024 ** 2)
     .option('--moves <n>', 'moves down, and as many up', parseInteger(0, 100_000), 50)
     .option('--loss <share>', 'share of frames that the wire loses', parseProbability, 0.001)
-    .option('--reorder <share>', 'share of frames that the wire delays, so that others overtake', parseProbability, 0.001)
+    .option(
+      '--reorder <share>',
+      'share of frames that the wire delays, so that others overtake',
+      parseProbability,
+      0.001,
+    )
     .option('--duplicate <share>', 'share of frames that the wire doubles', parseProbability, 0.001)
     .option('--delay <time>', 'one-way delay of the wire', parseDuration, 2_000)
     .option('--bandwidth <rate>', 'speed of the wire, for example 100Mbit; unlimited when left out', parseRate)
@@ -80,7 +87,9 @@ async function demo(file: string | undefined, options: DemoOptions): Promise<voi
 
 async function runDemo(source: ByteSource, options: DemoOptions, network: Network, capture?: Capture): Promise<void> {
   if (!options.json) {
-    console.log(`Serving ${source.name} (${source.size} bytes) over HTTP on a connection that moves ${options.moves} times`);
+    console.log(
+      `Serving ${source.name} (${source.size} bytes) over HTTP on a connection that moves ${options.moves} times`,
+    );
     console.log('from the host stack to the offload target and back, while its bytes flow:');
   }
   const progress = options.json ? null : createProgress(source.size);
@@ -139,6 +148,8 @@ function judge(report: DemoReport, wanted: number, refusal: string | null): void
     );
   }
   if (report.moves.down + report.moves.up + report.moves.refused !== 2 * wanted) {
-    throw new CommandFailure(`Only ${report.moves.down} moves down and ${report.moves.up} up were answered, of ${wanted} each.`);
+    throw new CommandFailure(
+      `Only ${report.moves.down} moves down and ${report.moves.up} up were answered, of ${wanted} each.`,
+    );
   }
 }

@@ -38,8 +38,14 @@ function download(directory: string, path: string, request: IncomingMessage, res
       })
       .on('error', (error: { status?: number }) => {
         const status = error.status ?? 500;
-        if (status === 404 && path.endsWith('/')) list(directory, path, response).catch((e: unknown) => fail(response, e));
-        else answer(response, status, status === 404 ? `There is no ${path} here.` : `The file cannot be sent (${status}).`);
+        if (status === 404 && path.endsWith('/'))
+          list(directory, path, response).catch((e: unknown) => fail(response, e));
+        else
+          answer(
+            response,
+            status,
+            status === 404 ? `There is no ${path} here.` : `The file cannot be sent (${status}).`,
+          );
       })
       .pipe(response);
   });
@@ -58,10 +64,16 @@ async function list(directory: string, path: string, response: ServerResponse): 
 }
 
 /** Stores the body of a PUT. The file appears under its name only when it is complete. */
-async function upload(directory: string, path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function upload(
+  directory: string,
+  path: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const name = basename(path);
   const parent = name === '' || name.startsWith('.') ? null : await inside(directory, dirname(path));
-  if (parent === null) return answer(response, 403, `${path} cannot be written: name a file in a directory that is here.`);
+  if (parent === null)
+    return answer(response, 403, `${path} cannot be written: name a file in a directory that is here.`);
   const temporary = join(parent, `.${name}.${randomBytes(6).toString('hex')}`);
   try {
     await mkdir(parent, { recursive: true });

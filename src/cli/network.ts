@@ -9,6 +9,9 @@ export const CLIENT_ADDRESS = '192.0.2.1';
 export const SERVER_ADDRESS = '192.0.2.2';
 const PREFIX_LENGTH = 24;
 
+/** A reordered frame is overtaken by two others: as far as TCP must bear without taking it for a loss. */
+const REORDER_EXTENT = 2;
+
 /** What the wire between the hosts does. */
 export interface NetworkOptions {
   readonly wire: Partial<DirectionSettings>;
@@ -33,7 +36,7 @@ export class Network {
     this.capture = options.capture;
     this.wire = new MemoryWire({
       seed: options.seed,
-      both: options.wire,
+      both: { ...options.wire, reorderExtent: REORDER_EXTENT },
       now: () => runtime.now(),
       names: ['client', 'server'],
     });

@@ -87,7 +87,9 @@ async function serve(directory: string, options: ServeOptions): Promise<void> {
   files.closeAllConnections();
   server.close();
   network.close();
-  console.log(`served; connections went to the target ${offloads} times, came back ${uploads} times, ${offloadsRefused} refused`);
+  console.log(
+    `served; connections went to the target ${offloads} times, came back ${uploads} times, ${offloadsRefused} refused`,
+  );
 }
 
 function checkDirectory(directory: string): void {

@@ -73,12 +73,14 @@ export async function transfer(
 
   const client = connect(network.client, { host: SERVER_ADDRESS, port: HTTP_PORT });
   const downloaded = new Promise<void>((resolve, reject) => {
-    const request = get({ path: '/', createConnection: () => client as never, agent: false }, (response) =>
-      void consume(response, (bytes) => {
-        received.update(bytes);
-        bytesReceived += bytes.length;
-        observer.progress(bytesReceived);
-      }).then(resolve, reject),
+    const request = get(
+      { path: '/', createConnection: () => client as never, agent: false },
+      (response) =>
+        void consume(response, (bytes) => {
+          received.update(bytes);
+          bytesReceived += bytes.length;
+          observer.progress(bytesReceived);
+        }).then(resolve, reject),
     );
     request.on('error', reject);
   });

@@ -52,7 +52,8 @@ export function parseRate(text: string): number {
 /** A share of all frames, 0 up to 0.5: beyond that no transport can work. */
 export function parseProbability(text: string): number {
   const value = Number(text);
-  if (text.trim() === '' || !(value >= 0 && value <= 0.5)) throw new InvalidArgumentError('Use a number from 0 to 0.5.');
+  if (text.trim() === '' || !(value >= 0 && value <= 0.5))
+    throw new InvalidArgumentError('Use a number from 0 to 0.5.');
   return value;
 }
 

@@ -260,7 +260,7 @@ export class Socket extends Duplex {
         // Someone has to read the end, or the stream would never close.
         if (this.readableLength === 0 && !this.readableEnded) this.read(0);
       },
-      closed: (_connection, reason) => this.closed(reason),
+      closed: (_connection, reason) => this.connectionClosed(reason),
       ownerChanged: () => this.emit('owner', this.owner),
     };
   }
@@ -310,7 +310,7 @@ export class Socket extends Duplex {
     callback?.();
   }
 
-  private closed(reason: CloseReason): void {
+  private connectionClosed(reason: CloseReason): void {
     this.drained();
     if (reason === null) {
       this.destroy();

@@ -58,11 +58,11 @@ export class Host {
       random,
       now,
     });
-    this.adapter.initialize(this.ndis);
+    const miniportAdapter = this.adapter.initialize(this.ndis);
     this.stack = new HostStack({
       name: options.name,
       ndis: this.ndis,
-      adapter: this.adapter.miniportAdapter,
+      adapter: miniportAdapter,
       address: this.address,
       prefixLength: options.prefixLength,
       gateway: options.gateway === undefined ? undefined : readAddress(options.gateway),
