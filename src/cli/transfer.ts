@@ -74,7 +74,7 @@ export async function transfer(
   const client = connect(network.client, { host: SERVER_ADDRESS, port: HTTP_PORT });
   const downloaded = new Promise<void>((resolve, reject) => {
     const request = get(
-      { path: '/', createConnection: () => client as never, agent: false },
+      { path: '/', createConnection: () => client as never },
       (response) =>
         void consume(response, (bytes) => {
           received.update(bytes);
