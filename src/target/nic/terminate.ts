@@ -125,11 +125,24 @@ function returnSends(core: NicCore, connection: ConnectionContext, status: NdisS
   const lists = connection.sends.takeAll().filter((list) => !list.isDisconnect);
   const mustComplete = connection.hardwareFailed || connection.disconnect !== null || lists.some((list) => list.isLate);
   const mode = mustComplete ? 'complete' : core.options.sendHandBack;
-  const kept = mode === 'complete' ? 0 : mode === 'chain' ? lists.length : Math.ceil(lists.length / 2);
+  const kept = mode === 'complete' ? 0 : mode === 'chain' ? lists.length : splitAt(connection, lists);
   const completions: SendCompletion[] = [
     ...connection.sendCompletions.splice(0),
     ...lists.slice(kept).map(({ id, acknowledged }) => ({ id, status, bytes: acknowledged })),
   ];
   if (completions.length > 0) core.post({ kind: 'sendComplete', connection: connection.id, completions });
   return lists.slice(0, kept);
+}
+
+/** How many lists a split hands back: half of them, and all that hold sent bytes, because SndMax lies in them (TERM-20). */
+function splitAt({ cb }: ConnectionContext, lists: readonly QueuedSend[]): number {
+  const { sndUna, sndMax } = cb.delegated;
+  const least = Math.ceil(lists.length / 2);
+  let sent = (sndMax - sndUna) | 0;
+  let count = 0;
+  while (count < lists.length && (count < least || sent > 0)) {
+    sent -= lists[count].length - lists[count].acknowledged;
+    count += 1;
+  }
+  return count;
 }
