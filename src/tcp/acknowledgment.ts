@@ -1,9 +1,10 @@
 /** "Fifth, check the ACK field" of RFC 9293 section 3.10.7.4, with SACK, window updates and the states that end. */
-import type { TcpHeader } from '../wire/tcp-header.ts';
+import { TcpFlag, type TcpHeader } from '../wire/tcp-header.ts';
 import { challengeAck } from './blind-attack.ts';
 import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
 import {
+  enterClosed,
   isProbing,
   nextPersistRound,
   setRetransmitTimer,
@@ -15,7 +16,7 @@ import {
 import { Disposition } from './disposition.ts';
 import { finPending } from './flight.ts';
 import { duplicateAck, recoveryAck } from './recovery.ts';
-import { after, atOrAfter, before } from './sequence.ts';
+import { after, atOrAfter, atOrBefore, before } from './sequence.ts';
 import { TcpState } from './state.ts';
 import { timestampNow } from './transmit.ts';
 import { TcpConstantFlag } from './variables.ts';
@@ -23,22 +24,29 @@ import { TcpConstantFlag } from './variables.ts';
 /** A round trip longer than this is a broken clock or a forged echo, not a measurement. Ticks per second times this. */
 const LONGEST_RTT_SECONDS = 120;
 
-/** Applies the ACK, SACK and window fields. False: the segment is to be dropped (RFC 5961 section 5). */
-export function acknowledge(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): boolean {
+/** RFC 5961 section 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT, where SND.NXT is all that was ever sent. */
+export function isPlausibleAck(cb: ControlBlock, header: TcpHeader): boolean {
+  const d = cb.delegated;
+  return atOrBefore(header.acknowledgment, d.sndMax) && atOrAfter(header.acknowledgment, (d.sndUna - d.maxSndWnd) | 0);
+}
+
+/** As `isPlausibleAck`; what is not gets a challenge ACK, and the segment is to be dropped (RFC 5961 section 5.2). */
+export function isAcceptableAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): boolean {
+  if (isPlausibleAck(cb, header)) return true;
+  tcp.statistics.unacceptableAcks++;
+  challengeAck(tcp, cb);
+  return false;
+}
+
+/** Applies the ACK, SACK and window fields of a segment whose ACK field is plausible. */
+export function acknowledge(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
   const d = cb.delegated;
   const ack = header.acknowledgment;
-  // RFC 5961 section 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT, where SND.NXT is all that was ever sent.
-  if (after(ack, d.sndMax) || before(ack, (d.sndUna - d.maxSndWnd) | 0)) {
-    tcp.statistics.unacceptableAcks++;
-    challengeAck(tcp, cb);
-    return false;
-  }
   const sack = (cb.constant.flags & TcpConstantFlag.SACK_ENABLED) !== 0;
   const newlySacked = sack && header.sackCount > 0 ? applySackBlocks(cb, header) : 0;
   if (after(ack, d.sndUna)) newAck(tcp, cb, header);
   if (isDuplicate(cb, header, sack, newlySacked)) duplicateAck(tcp, cb);
   if (atOrAfter(ack, d.sndUna)) updateSendWindow(tcp, cb, header);
-  return true;
 }
 
 /** RFC 5681 section 2 without SACK; RFC 6675 section 2 with it. */
@@ -49,6 +57,7 @@ function isDuplicate(cb: ControlBlock, header: TcpHeader, sack: boolean, newlySa
     header.acknowledgment === d.sndUna &&
     d.sndMax !== d.sndUna &&
     header.payloadLength === 0 &&
+    !(header.flags & TcpFlag.FIN) &&
     !cb.progressed &&
     header.window << cb.constant.sndWindScale === d.sndWnd
   );
@@ -134,8 +143,7 @@ function finAcked(tcp: TcpContext, cb: ControlBlock): void {
       cb.disposition |= Disposition.TIME_WAIT;
       break;
     case TcpState.LAST_ACK:
-      d.state = TcpState.CLOSED;
-      stopRetransmitTimer(cb);
+      enterClosed(tcp, cb);
       cb.disposition |= Disposition.CLOSED;
       break;
     default:

@@ -2,7 +2,7 @@
 import { TcpFlag, type TcpHeader } from '../wire/tcp-header.ts';
 import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
-import { stopRetransmitTimer } from './deadlines.ts';
+import { enterClosed } from './deadlines.ts';
 import { Disposition } from './disposition.ts';
 import { agreeOnOptions, enterEstablished } from './established.ts';
 import { after, atOrBefore } from './sequence.ts';
@@ -22,8 +22,7 @@ export function synSentArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHea
     // RFC 5961 section 3.2: only a reset that acknowledges our SYN is believed.
     if (!hasAck) return;
     tcp.statistics.attemptFails++;
-    d.state = TcpState.CLOSED;
-    stopRetransmitTimer(cb);
+    enterClosed(tcp, cb);
     cb.disposition |= Disposition.REFUSED;
     return;
   }

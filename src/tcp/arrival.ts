@@ -3,20 +3,21 @@
  * text, FIN. SYN-SENT has a file of its own; CLOSED and LISTEN belong to whoever demultiplexes.
  */
 import { TcpFlag, type TcpHeader } from '../wire/tcp-header.ts';
-import { acknowledge } from './acknowledgment.ts';
+import { acknowledge, isAcceptableAck, isPlausibleAck } from './acknowledgment.ts';
 import { synSentArrives } from './arrival-syn-sent.ts';
 import { challengeReset, challengeSyn, endMitigation } from './blind-attack.ts';
 import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
-import { startTimeWait, stopRetransmitTimer } from './deadlines.ts';
+import { enterClosed, startTimeWait } from './deadlines.ts';
 import { Disposition } from './disposition.ts';
 import { enterEstablished } from './established.ts';
 import { output } from './output.ts';
-import { after, atOrAfter, atOrBefore, before } from './sequence.ts';
+import { after, before } from './sequence.ts';
 import { TcpState } from './state.ts';
 import { receiveText, touchFinWait2 } from './text.ts';
-import { pawsRejects, updateTimestampRecent } from './timestamps.ts';
+import { lacksTimestamp, pawsRejects, updateTimestampRecent } from './timestamps.ts';
 import { sendAck, sendReset, sendSyn } from './transmit.ts';
+import { TcpConstantFlag } from './variables.ts';
 
 /**
  * Processes one segment of the connection. The payload is `header.payloadLength` bytes at `header.payloadOffset` of
@@ -43,21 +44,23 @@ function synchronizedArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeade
     return;
   }
 
-  // First: sequence number; PAWS comes before it (RFC 7323 section 5.3 R1).
-  if (!(flags & TcpFlag.RST) && pawsRejects(tcp, cb, header)) {
-    tcp.statistics.pawsDrops++;
-    sendAck(tcp, cb);
+  // Second, RST, before the first: only its sequence number counts (RFC 5961 section 3.2), not its text or timestamp.
+  if (flags & TcpFlag.RST) {
+    resetArrives(tcp, cb, header);
     return;
+  }
+  // First: sequence number; PAWS comes before it (RFC 7323 section 5.3 R1). A SYN is answered whatever it carries
+  // (RFC 5961 section 4.2): its sender may have lost all memory of the connection.
+  if (!(flags & TcpFlag.SYN)) {
+    if (lacksTimestamp(cb, header)) return;
+    if (pawsRejects(tcp, cb, header)) {
+      tcp.statistics.pawsDrops++;
+      sendAck(tcp, cb);
+      return;
+    }
   }
   if (!isAcceptable(cb, header)) {
     rejectUnacceptable(tcp, cb, header);
-    return;
-  }
-
-  // Second: RST (RFC 5961 section 3.2).
-  if (flags & TcpFlag.RST) {
-    if (header.sequence === d.rcvNxt) resetByPeer(tcp, cb);
-    else challengeReset(tcp, cb);
     return;
   }
   // Fourth: SYN (RFC 5961 section 4.2). A SYN that repeats the one we answered finds SYN-RECEIVED and an old sequence.
@@ -71,9 +74,11 @@ function synchronizedArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeade
     cb.disposition |= Disposition.URGENT;
     return;
   }
-  updateTimestampRecent(tcp, cb, header);
   if (d.state === TcpState.SYN_RECEIVED && !completeOpening(tcp, cb, header)) return;
-  if (!acknowledge(tcp, cb, header)) return;
+  if (!isAcceptableAck(tcp, cb, header)) return;
+  // Not earlier: a forged timestamp on a segment that the ACK field gives away would make PAWS drop all that follow.
+  updateTimestampRecent(tcp, cb, header);
+  acknowledge(tcp, cb, header);
   accepted(tcp, cb);
 
   // Sixth, URG: the text is taken like any other; seventh, text; eighth, FIN.
@@ -104,12 +109,13 @@ function segmentLength(header: TcpHeader): number {
 function rejectUnacceptable(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
   const d = cb.delegated;
   tcp.statistics.unacceptableSegments++;
-  if (header.flags & TcpFlag.RST) return;
   // The peer repeats its FIN because our last ACK was lost: the 2 MSL start again.
   if (d.state === TcpState.TIME_WAIT && header.flags & TcpFlag.FIN) startTimeWait(tcp, cb);
   // A duplicate still carries a valid ACK: dropping it would stall our own direction (RFC 9293 MUST-59 is about text).
   if (header.flags & TcpFlag.ACK && !(header.flags & TcpFlag.SYN) && isOldDuplicate(cb, header)) {
-    if (d.state !== TcpState.SYN_RECEIVED && d.state !== TcpState.TIME_WAIT) acknowledge(tcp, cb, header);
+    if (d.state !== TcpState.SYN_RECEIVED && d.state !== TcpState.TIME_WAIT && isPlausibleAck(cb, header)) {
+      acknowledge(tcp, cb, header);
+    }
   }
   if (d.state === TcpState.SYN_RECEIVED) {
     // Our SYN-ACK was lost, or both sides opened at once (section 3.5, figure 8: then the answer is an ACK).
@@ -126,9 +132,11 @@ function isOldDuplicate(cb: ControlBlock, header: TcpHeader): boolean {
   return behind > 0 && behind <= Math.max(cb.cached.initialRcvWnd, 0xffff);
 }
 
-function isPlausibleAck(cb: ControlBlock, header: TcpHeader): boolean {
-  const d = cb.delegated;
-  return atOrBefore(header.acknowledgment, d.sndMax) && atOrAfter(header.acknowledgment, (d.sndUna - d.maxSndWnd) | 0);
+/** RST: at RCV.NXT it is obeyed, elsewhere in the window challenged, outside of it dropped (RFC 5961 section 3.2). */
+function resetArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
+  const offset = (header.sequence - cb.delegated.rcvNxt) | 0;
+  if (offset === 0) resetByPeer(tcp, cb);
+  else if (offset > 0 && offset < cb.delegated.rcvWnd) challengeReset(tcp, cb);
 }
 
 function resetByPeer(tcp: TcpContext, cb: ControlBlock): void {
@@ -140,8 +148,7 @@ function resetByPeer(tcp: TcpContext, cb: ControlBlock): void {
     if (d.state === TcpState.ESTABLISHED || d.state === TcpState.CLOSE_WAIT) tcp.statistics.establishedResets++;
     cb.disposition |= d.state === TcpState.TIME_WAIT ? Disposition.CLOSED : Disposition.RESET;
   }
-  d.state = TcpState.CLOSED;
-  stopRetransmitTimer(cb);
+  enterClosed(tcp, cb);
 }
 
 /** SYN-RECEIVED: SND.UNA < SEG.ACK =< SND.NXT enters ESTABLISHED, anything else is answered with a reset. */
@@ -192,9 +199,16 @@ function takeText(tcp: TcpContext, cb: ControlBlock, header: TcpHeader, buffer: 
   if (length > 0 || fin) receiveText(tcp, cb, header, buffer, sequence, offset, length, fin);
 }
 
-/** A SYN in TIME-WAIT that cannot be an old duplicate (RFC 9293 section 3.10.7.4 "fourth", MAY-2; RFC 6191). */
+/**
+ * A SYN in TIME-WAIT that cannot be an old duplicate (RFC 9293 section 3.10.7.4 "fourth", MAY-2; RFC 6191 section 2): by
+ * its timestamp if both incarnations have one, else by its sequence number.
+ */
 function isNewConnection(cb: ControlBlock, header: TcpHeader): boolean {
   if ((header.flags & (TcpFlag.SYN | TcpFlag.ACK | TcpFlag.RST)) !== TcpFlag.SYN) return false;
-  if (header.hasTimestamp && cb.delegated.tsRecent !== 0) return after(header.timestampValue, cb.delegated.tsRecent);
+  if (header.hasTimestamp) {
+    if (!(cb.constant.flags & TcpConstantFlag.TIMESTAMP_ENABLED)) return true;
+    const newer = (header.timestampValue - cb.delegated.tsRecent) | 0;
+    if (newer !== 0) return newer > 0;
+  }
   return after(header.sequence, cb.delegated.rcvNxt);
 }

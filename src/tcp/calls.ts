@@ -2,12 +2,11 @@
 import type { TcpHeader } from '../wire/tcp-header.ts';
 import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
-import { arm, stopRetransmitTimer } from './deadlines.ts';
+import { arm, enterClosed } from './deadlines.ts';
 import { agreeOnOptions } from './established.ts';
 import { output } from './output.ts';
 import { isSynchronized, TcpState } from './state.ts';
 import { sendAck, sendReset, sendSyn } from './transmit.ts';
-import { TIMER_NOT_RUNNING } from './variables.ts';
 import { updateSegmentSizes, wantsWindowUpdate } from './window.ts';
 
 /**
@@ -61,8 +60,7 @@ export function closeSend(tcp: TcpContext, cb: ControlBlock): void {
   const d = cb.delegated;
   switch (d.state) {
     case TcpState.SYN_SENT:
-      d.state = TcpState.CLOSED;
-      stopTimers(tcp, cb);
+      enterClosed(tcp, cb);
       return;
     case TcpState.SYN_RECEIVED:
       cb.closeRequested = true; // the FIN follows our SYN's acknowledgment
@@ -93,10 +91,9 @@ export function abort(tcp: TcpContext, cb: ControlBlock): void {
     default:
       break;
   }
-  d.state = TcpState.CLOSED;
+  enterClosed(tcp, cb);
   cb.sendQueue.clear();
   cb.reassembly?.clear();
-  stopTimers(tcp, cb);
 }
 
 /**
@@ -110,12 +107,4 @@ export function consumed(tcp: TcpContext, cb: ControlBlock, bytes: number): void
     sendAck(tcp, cb);
     arm(tcp, cb);
   }
-}
-
-function stopTimers(tcp: TcpContext, cb: ControlBlock): void {
-  stopRetransmitTimer(cb);
-  cb.delayedAckDeadline = TIMER_NOT_RUNNING;
-  cb.keepAliveDeadline = TIMER_NOT_RUNNING;
-  cb.swsDeadline = TIMER_NOT_RUNNING;
-  tcp.wheel.cancel(cb);
 }

@@ -7,7 +7,7 @@
 import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
 import { finPending } from './flight.ts';
-import { isSynchronized } from './state.ts';
+import { isSynchronized, TcpState } from './state.ts';
 import { TcpCachedFlag, TIMER_NOT_RUNNING } from './variables.ts';
 
 /** Exponent at which every back-off has reached its cap. */
@@ -64,6 +64,20 @@ export function startTimeWait(tcp: TcpContext, cb: ControlBlock): void {
   cb.swsDeadline = TIMER_NOT_RUNNING;
   cb.keepAliveDeadline = TIMER_NOT_RUNNING;
   setRetransmitTimer(tcp, cb, tcp.parameters.timeWaitTicks);
+}
+
+/**
+ * Enters CLOSED: every timer stops and no ACK is owed any more, so that nothing more leaves for the connection. The
+ * queues stay until the owner releases them.
+ */
+export function enterClosed(tcp: TcpContext, cb: ControlBlock): void {
+  cb.delegated.state = TcpState.CLOSED;
+  cb.ackNow = false;
+  cb.retransmitDeadline = TIMER_NOT_RUNNING;
+  cb.delayedAckDeadline = TIMER_NOT_RUNNING;
+  cb.keepAliveDeadline = TIMER_NOT_RUNNING;
+  cb.swsDeadline = TIMER_NOT_RUNNING;
+  tcp.wheel.cancel(cb);
 }
 
 /** Starts the delayed-ACK timer when it is not running (TMR-DACK-03). */

@@ -7,6 +7,7 @@ import type { ControlBlock } from './control-block.ts';
 import {
   arm,
   backedOffRto,
+  enterClosed,
   isProbing,
   setRetransmitTimer,
   startRetransmitTimer,
@@ -57,12 +58,12 @@ function retransmitExpired(tcp: TcpContext, cb: ControlBlock): void {
       synTimeout(tcp, cb);
       return;
     case TcpState.TIME_WAIT:
-      cb.delegated.state = TcpState.CLOSED;
+      enterClosed(tcp, cb);
       cb.disposition |= Disposition.CLOSED;
       return;
     case TcpState.FIN_WAIT_2:
       // TMR-FW2-04, TMR-FW2-05.
-      cb.delegated.state = TcpState.CLOSED;
+      enterClosed(tcp, cb);
       cb.disposition |= Disposition.FIN_WAIT_2_EXPIRED;
       return;
     default:
@@ -143,7 +144,7 @@ function keepAliveExpired(tcp: TcpContext, cb: ControlBlock): void {
   }
   if (d.keepAlive.probeCount >= maximum) {
     cb.disposition |= mitigating ? Disposition.MITIGATION_EXPIRED : Disposition.TIMED_OUT;
-    if (mitigating) d.state = TcpState.CLOSED;
+    if (mitigating) enterClosed(tcp, cb);
     return;
   }
   sendKeepAliveProbe(tcp, cb);
