@@ -298,10 +298,10 @@ export class Connection implements PathMember {
 
   /** @internal */
   requestOffload(reason: string, done: (result: OffloadResult) => void): void {
-    if (this.closed !== null || this.isClosed || this.ownership === null) {
+    if (this.closed !== null || this.isClosed) {
       this.answer(done, NdisStatus.INVALID_STATE, 'the connection is closed');
-    } else if (this.ownership.owner === 'offloaded' || this.ownership.owner === 'uploading') {
-      const where = this.ownership.owner === 'offloaded' ? 'already offloaded' : 'being uploaded';
+    } else if (this.owner === 'offloaded' || this.owner === 'uploading') {
+      const where = this.owner === 'offloaded' ? 'already offloaded' : 'being uploaded';
       this.answer(done, NdisStatus.INVALID_STATE, `the connection is ${where}`);
     } else if (this.offloadRequest !== null) {
       this.offloadRequest.done.push(done);
@@ -313,7 +313,7 @@ export class Connection implements PathMember {
 
   /** @internal */
   requestUpload(reason: string, done: (result: OffloadResult) => void): void {
-    if (this.ownership === null || (this.ownership.owner === 'host' && this.offloadRequest === null)) {
+    if (this.owner === 'host' && this.offloadRequest === null) {
       this.answer(done, NdisStatus.INVALID_STATE, 'the connection is not offloaded');
     } else if (this.uploadRequest !== null) {
       this.uploadRequest.done.push(done);

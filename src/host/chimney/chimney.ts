@@ -60,10 +60,11 @@ export class Chimney implements AdapterObserver, BrokenObserver {
   /** Does what is due for one connection. The transport has done its part for one that the host owns. */
   service(connection: Connection): void {
     const { ownership } = connection;
-    if (connection.isClosed || ownership === null) {
+    if (connection.isClosed) {
       this.dropRequests(connection, 'the connection is closed');
       return;
     }
+    if (ownership === null) return; // not opened yet
     switch (ownership.owner) {
       case 'host':
         if (connection.uploadRequest !== null) this.dropRequests(connection, 'the connection is not offloaded');
