@@ -16,13 +16,10 @@ import {
 import { Disposition } from './disposition.ts';
 import { finPending } from './flight.ts';
 import { duplicateAck, recoveryAck } from './recovery.ts';
+import { measureRoundTrip } from './round-trip.ts';
 import { after, atOrAfter, atOrBefore, before } from './sequence.ts';
 import { TcpState } from './state.ts';
-import { timestampNow } from './transmit.ts';
 import { TcpConstantFlag } from './variables.ts';
-
-/** A round trip longer than this is a broken clock or a forged echo, not a measurement. Ticks per second times this. */
-const LONGEST_RTT_SECONDS = 120;
 
 /** RFC 5961 section 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT, where SND.NXT is all that was ever sent. */
 export function isPlausibleAck(cb: ControlBlock, header: TcpHeader): boolean {
@@ -110,22 +107,6 @@ function newAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
 
   if (data > 0) cb.owner.acknowledged(cb, data);
   if (finAcknowledged) finAcked(tcp, cb);
-}
-
-/** RFC 6298 section 3 with Karn's rule; with timestamps RFC 7323 section 4, TS-05. */
-function measureRoundTrip(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
-  if (cb.timing) {
-    if (before(header.acknowledgment, cb.timedSequence)) return;
-    cb.timing = false;
-    cb.rtt.sample(tcp.now - cb.timedAt);
-    return;
-  }
-  // Nothing is being timed: after a retransmission or a hand-over the echoed timestamp is the unambiguous measure.
-  if (!header.hasTimestamp || header.timestampEcho === 0) return;
-  const elapsed = (timestampNow(tcp, cb) - header.timestampEcho) | 0;
-  const perSecond = tcp.parameters.ticksPerSecond;
-  if (elapsed < 0 || elapsed > LONGEST_RTT_SECONDS * perSecond) return;
-  cb.rtt.sample((Math.max(elapsed, 1) * 1_000_000) / perSecond);
 }
 
 /** Our FIN is acknowledged: the state moves on (RFC 9293 section 3.10.7.4, FIN-WAIT-1, CLOSING, LAST-ACK). */

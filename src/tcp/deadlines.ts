@@ -13,9 +13,16 @@ import { TcpCachedFlag, TIMER_NOT_RUNNING } from './variables.ts';
 /** Exponent at which every back-off has reached its cap. */
 const MAXIMUM_BACKOFF_SHIFT = 20;
 
+/** RFC 6298 5.7. */
+const RTO_AFTER_LOST_SYN_SECONDS = 3;
+
 /** RTO << shift, capped (RFC 6298 2.5 and 5.5; spec/decisions.md 19). Ticks. */
 export function backedOffRto(tcp: TcpContext, cb: ControlBlock, shift: number): number {
-  const rto = cb.rtt.rtoTicks(tcp.parameters);
+  let rto = cb.rtt.rtoTicks(tcp.parameters);
+  // RFC 6298 5.7: a handshake that lost a SYN and measured nothing says that the initial RTO may be too short.
+  if (cb.synRetransmissions > 0 && cb.rtt.srtt === 0 && isSynchronized(cb.delegated.state)) {
+    rto = Math.max(rto, RTO_AFTER_LOST_SYN_SECONDS * tcp.parameters.ticksPerSecond);
+  }
   return Math.min(rto * 2 ** Math.min(shift, MAXIMUM_BACKOFF_SHIFT), tcp.parameters.maximumRtoTicks);
 }
 

@@ -5,6 +5,7 @@ import type { ControlBlock } from './control-block.ts';
 import { resetKeepAlive, stopRetransmitTimer } from './deadlines.ts';
 import { Disposition } from './disposition.ts';
 import { initialWindow } from './output.ts';
+import { measureRoundTrip } from './round-trip.ts';
 import { TcpState } from './state.ts';
 import { TcpConstantFlag } from './variables.ts';
 import { updateSegmentSizes } from './window.ts';
@@ -40,10 +41,8 @@ export function agreeOnOptions(tcp: TcpContext, cb: ControlBlock, syn: TcpHeader
 export function enterEstablished(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
   const d = cb.delegated;
   stopRetransmitTimer(cb);
-  if (cb.timing) {
-    cb.timing = false;
-    cb.rtt.sample(tcp.now - cb.timedAt);
-  }
+  measureRoundTrip(tcp, cb, header);
+  cb.timing = false;
   d.sndUna = (cb.iss + 1) | 0;
   d.sndNxt = d.sndMax;
   d.sendWl1 = header.sequence;
