@@ -34,6 +34,7 @@ import {
   checkPost,
   checkReceiveCompleted,
   checkReturn,
+  completingConnections,
   enterCompletion,
   enterIndication,
   indicatedConnection,
@@ -202,7 +203,7 @@ export class ContractVerifier implements Verifier {
     const binding = adapter.chimneyBinding;
     if (binding === null) violate('REG-15', `a completion names ${adapter.name}, on which no offload is enabled`);
     const record = this.model.bindingOf(binding);
-    if (request === DataRequest.RECEIVE) enterCompletion(record, list);
+    const receiving = request === DataRequest.RECEIVE ? completingConnections(record, list) : null;
     const sends = request === DataRequest.SEND ? new SendChain() : null;
     for (let each: NetBufferList | null = list; each !== null; each = each.next) {
       const completed = completedRecord(record, request, each);
@@ -212,6 +213,7 @@ export class ContractVerifier implements Verifier {
       else checkDisconnectCompleted(completed);
       release(record, completed);
     }
+    if (receiving !== null) enterCompletion(record, receiving);
   }
 
   dataCompleteEnd(request: DataRequest, adapter: MiniportAdapter): void {

@@ -26,16 +26,21 @@ export function notePosted(object: ObjectRecord, records: readonly ListRecord[])
   connection.heldFromOffload = false;
 }
 
-/** The receive completions of one call do not overlap anything else of their connections (RECV-06, RECV-07). */
-export function enterCompletion(binding: BindingRecord, head: NetBufferList): void {
+/** The connections of a chain of receive completions; none is in the middle of something else (RECV-06, RECV-07). */
+export function completingConnections(binding: BindingRecord, head: NetBufferList): ObjectRecord[] {
   const objects = new Set<ObjectRecord>();
   for (let list: NetBufferList | null = head; list !== null; list = list.next) {
     const record = binding.lists.get(list);
     if (record !== undefined) objects.add(record.object);
   }
   for (const object of objects) checkNotBusy(object, 'a receive completion');
+  return [...objects];
+}
+
+/** The completion is passed on now. */
+export function enterCompletion(binding: BindingRecord, objects: ObjectRecord[]): void {
   for (const object of objects) object.connection.inReceiveCompletion++;
-  binding.completing.push([...objects]);
+  binding.completing.push(objects);
 }
 
 /** The completion call has returned. */
@@ -49,6 +54,9 @@ export function checkReceiveCompleted(record: ListRecord): void {
   const connection = record.object.connection;
   if (connection.receives[0] !== record)
     violate('RECV-02', 'a receive was completed before an earlier one of its connection');
+  if (record.length === 0 && list.tcpOffloadBytesTransferred > 0) {
+    violate('RECV-25', 'data was placed in a zero-length receive request');
+  }
   if (!transferredWritten(record)) violate('RECV-31', 'a completed receive has no TcpOffloadBytesTransferred');
   const placed = list.tcpOffloadBytesTransferred;
   checkStatus(record, list.status, placed);
