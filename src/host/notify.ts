@@ -37,7 +37,7 @@ function hasEverything(connection: Connection): boolean {
     case 'offloading':
       return ownership.unread.length === 0;
     case 'offloaded':
-      return !ownership.io.waitsForPost;
+      return !ownership.io.waitsForPost && !ownership.io.endAwaited;
     case 'uploading':
       return false;
     default:

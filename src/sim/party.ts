@@ -71,7 +71,8 @@ export class Party {
 
   /** Whether the connection is over for this end. */
   get isDone(): boolean {
-    return this.closedBy !== undefined;
+    // A connection that its opener gave up before it was accepted never comes to this end.
+    return this.closedBy !== undefined || (this.connection === null && this.peer?.failed === true);
   }
 
   /** Ended otherwise than in good order. */

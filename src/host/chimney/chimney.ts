@@ -171,6 +171,7 @@ export class Chimney implements AdapterObserver, BrokenObserver {
     if (io === null) return;
     switch (type) {
       case TcpOffloadEventType.DISCONNECT:
+        io.endAwaited = false;
         connection.notePeerClosed();
         break;
       case TcpOffloadEventType.ABORT:

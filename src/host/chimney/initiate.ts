@@ -216,6 +216,7 @@ export class Initiator {
     state.bufferedData = this.chain(unread);
     for (const chunk of unread) io.refusedBytes += chunk.length;
     io.waitsForPost = io.refusedBytes > 0;
+    io.endAwaited = connection.peerClosed && io.refusedBytes > 0;
     if (connection.shutdownPassedOn) io.graceful = DisconnectPhase.DONE;
     const offloading: Offloading = {
       owner: 'offloading',

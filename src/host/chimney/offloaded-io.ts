@@ -74,6 +74,8 @@ export class OffloadedIo {
   refusedBytes = 0;
   /** The target holds data and waits for a request (RECV-24); one must be posted as soon as there is room. */
   waitsForPost = false;
+  /** The peer's FIN came before data that was handed over unread: the target reports it behind that data (EVT-01). */
+  endAwaited = false;
   receivePosted: ReceiveRequest | null = null;
 
   /** Segments to forward, and those that came back unprocessed, in order of arrival. */
