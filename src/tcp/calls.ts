@@ -5,8 +5,8 @@ import type { ControlBlock } from './control-block.ts';
 import { arm, enterClosed } from './deadlines.ts';
 import { agreeOnOptions } from './established.ts';
 import { output } from './output.ts';
-import { isSynchronized, TcpState } from './state.ts';
-import { sendAck, sendReset, sendSyn } from './transmit.ts';
+import { canReceive, TcpState } from './state.ts';
+import { acceptableSequence, sendAck, sendReset, sendSyn } from './transmit.ts';
 import { updateSegmentSizes, wantsWindowUpdate } from './window.ts';
 
 /**
@@ -86,7 +86,7 @@ export function abort(tcp: TcpContext, cb: ControlBlock): void {
     case TcpState.FIN_WAIT_1:
     case TcpState.FIN_WAIT_2:
     case TcpState.CLOSE_WAIT:
-      sendReset(tcp, cb, d.sndMax, true);
+      sendReset(tcp, cb, acceptableSequence(cb), true);
       break;
     default:
       break;
@@ -102,7 +102,7 @@ export function abort(tcp: TcpContext, cb: ControlBlock): void {
  */
 export function consumed(tcp: TcpContext, cb: ControlBlock, bytes: number): void {
   cb.receiveBuffered -= bytes;
-  if (!isSynchronized(cb.delegated.state) || cb.delegated.state === TcpState.TIME_WAIT) return;
+  if (!canReceive(cb.delegated.state)) return; // after the peer's FIN there is nothing to open a window for
   if (wantsWindowUpdate(cb)) {
     sendAck(tcp, cb);
     arm(tcp, cb);

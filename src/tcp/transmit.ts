@@ -4,7 +4,7 @@ import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
 import { startRetransmitTimer } from './deadlines.ts';
 import { after } from './sequence.ts';
-import { TcpState } from './state.ts';
+import { isSynchronized, TcpState } from './state.ts';
 import { TcpConstantFlag, TIMER_NOT_RUNNING } from './variables.ts';
 import { advertisedWindow } from './window.ts';
 
@@ -53,13 +53,19 @@ export function transmitData(tcp: TcpContext, cb: ControlBlock, sequence: number
 }
 
 /**
- * Sends an ACK without data. Its sequence number is SND.MAX, so that a rolled-back SND.NXT does not look old to the
- * peer, but not beyond the window that the peer offers, where it would be unacceptable.
+ * The sequence number of a segment without text: SND.MAX, so that a rolled-back SND.NXT does not look old to the peer,
+ * but not beyond the window that the peer offers (a window probe lies there), where it would be unacceptable.
  */
-export function sendAck(tcp: TcpContext, cb: ControlBlock): void {
+export function acceptableSequence(cb: ControlBlock): number {
   const d = cb.delegated;
+  if (!isSynchronized(d.state)) return d.sndMax; // the window of a SYN begins behind it
   const edge = (d.sndUna + d.sndWnd) | 0;
-  emit(tcp, cb, after(d.sndMax, edge) ? edge : d.sndMax, TcpFlag.ACK, 0, 0);
+  return after(d.sndMax, edge) ? edge : d.sndMax;
+}
+
+/** Sends an ACK without text. */
+export function sendAck(tcp: TcpContext, cb: ControlBlock): void {
+  emit(tcp, cb, acceptableSequence(cb), TcpFlag.ACK, 0, 0);
 }
 
 /** Sends the SYN or SYN-ACK of the current state (RFC 9293 section 3.5). */

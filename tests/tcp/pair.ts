@@ -5,11 +5,13 @@
 import {
   type ConnectionOwner,
   ControlBlock,
+  closeSend,
   consumed,
   DEFAULT_TCP_PARAMETERS,
   openActive,
   openPassive,
   segmentArrives,
+  send,
   TcpCachedState,
   TcpConstantFlag,
   TcpConstantState,
@@ -108,6 +110,17 @@ export class End implements ConnectionOwner {
 
   expired(cb: ControlBlock): void {
     this.seen |= timersExpire(this.tcp, cb);
+  }
+
+  /** The application writes, or closes. */
+  write(bytes: Uint8Array): void {
+    this.tcp.setTime(this.pair.now);
+    send(this.tcp, this.cb, bytes);
+  }
+
+  close(): void {
+    this.tcp.setTime(this.pair.now);
+    closeSend(this.tcp, this.cb);
   }
 
   arrive(segment: WireSegment): void {
