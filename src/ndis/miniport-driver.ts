@@ -3,6 +3,7 @@ import type {
   ProviderChimneyOffloadGenericCharacteristics,
   ProviderChimneyOffloadTcpCharacteristics,
 } from './characteristics.ts';
+import { ChimneyOffloadType } from './events.ts';
 import { MiniportAdapter } from './miniport-adapter.ts';
 import type { NdisServices } from './ndis.ts';
 import type { ProtocolDriver } from './protocol-driver.ts';
@@ -40,7 +41,7 @@ export class MiniportDriver<A extends object = object> {
   ): NdisStatus {
     this.services.verifier?.optionalHandlers(this, table);
     if ('initiateOffload' in table) this.genericProvider = table;
-    else if ('tcpOffloadSend' in table && table.offloadType === 1) this.tcpProvider = table;
+    else if ('tcpOffloadSend' in table && table.offloadType === ChimneyOffloadType.TCP) this.tcpProvider = table;
     else return NdisStatus.BAD_CHARACTERISTICS;
     return NdisStatus.SUCCESS;
   }

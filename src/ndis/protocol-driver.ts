@@ -4,6 +4,7 @@ import type {
   ClientChimneyOffloadTcpCharacteristics,
   ProtocolDriverCharacteristics,
 } from './characteristics.ts';
+import { ChimneyOffloadType } from './events.ts';
 import type { MiniportAdapter } from './miniport-adapter.ts';
 import type { NdisServices } from './ndis.ts';
 import { NdisStatus } from './status.ts';
@@ -32,7 +33,7 @@ export class ProtocolDriver<B extends object = object> {
   ): NdisStatus {
     this.services.verifier?.optionalHandlers(this, table);
     if ('initiateOffloadComplete' in table) this.genericClient = table;
-    else if ('tcpOffloadSendComplete' in table && table.offloadType === 1) this.tcpClient = table;
+    else if ('tcpOffloadSendComplete' in table && table.offloadType === ChimneyOffloadType.TCP) this.tcpClient = table;
     else return NdisStatus.BAD_CHARACTERISTICS;
     return NdisStatus.SUCCESS;
   }
