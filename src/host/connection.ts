@@ -159,6 +159,7 @@ export class Connection implements PathMember {
   abort(): void {
     if (this.abortRequested || this.closed !== null) return;
     this.abortRequested = true;
+    this.received.clear();
     this.services.schedule(this);
   }
 
@@ -342,8 +343,9 @@ export class Connection implements PathMember {
     this.noteDrained();
   }
 
-  /** In-order bytes for the application. The view is kept. @internal */
+  /** In-order bytes for the application. The view is kept. After `abort` they are dropped. @internal */
   deliver(bytes: Uint8Array): void {
+    if (this.abortRequested) return;
     if (this.received.length === 0) this.raise(ConnectionEvent.READABLE);
     this.received.push(bytes);
     this.counters.bytesReceived += bytes.length;

@@ -110,7 +110,7 @@ export class Initiator {
     if (refusal === null) return;
     connection.ownership = { owner: 'host', cb: offloading.cb };
     const wasEmpty = connection.received.length === 0;
-    connection.received.prepend(offloading.unread);
+    if (!connection.abortRequested) connection.received.prepend(offloading.unread);
     if (wasEmpty && connection.received.length > 0) connection.raise(ConnectionEvent.READABLE);
     resume(this.environment.core.tcp, offloading.cb);
     for (const segment of offloading.held.takeAll()) this.environment.transport.heldArrives(connection, segment);
