@@ -72,8 +72,6 @@ export class ControlBlock extends WheelEntry {
   recoveryPointValid = false;
   /** RFC 6675 HighRxt: highest sequence number retransmitted in this recovery. */
   highRxt = 0;
-  /** The rescue retransmission of this recovery has been used (RFC 6675 NextSeg rule 4). */
-  rescued = false;
   /** Segments of new data sent by limited transmit (RFC 3042) on the current duplicate ACKs, bytes. */
   limitedTransmitBytes = 0;
   /** Sequence number whose acknowledgment ends the timed round trip, and when it was sent; `timing` says that one runs. */
@@ -92,6 +90,12 @@ export class ControlBlock extends WheelEntry {
   lastAckSent = 0;
   /** In-order segments received since the last ACK was sent (TMR-DACK-02). */
   segmentsSinceAck = 0;
+  /** A duplicate was received: the next ACK reports it once as its first SACK block (RFC 2883 section 4). */
+  duplicatePending = false;
+  duplicateLeft = 0;
+  duplicateRight = 0;
+  /** Text held out of order ended with PSH: delivering it is a push. */
+  pushHeld = false;
   /** An ACK must leave before the processing of this segment ends. */
   ackNow = false;
   /** A FIN that arrived ahead of missing bytes: its sequence number. */

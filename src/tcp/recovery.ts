@@ -50,7 +50,6 @@ function enterRecovery(tcp: TcpContext, cb: ControlBlock, sack: boolean): void {
   cb.recoveryPointValid = true;
   cb.limitedTransmitBytes = 0;
   cb.highRxt = d.sndUna;
-  cb.rescued = false;
   d.sndNxt = d.sndMax;
   d.cWnd = sack ? d.ssThresh : d.ssThresh + tcp.parameters.duplicateAckThreshold * cb.sendMss;
   retransmitOne(tcp, cb, d.sndUna);
@@ -132,14 +131,8 @@ function sendNextSegment(tcp: TcpContext, cb: ControlBlock, board: SackScoreboar
   const fresh = sendNewSegment(tcp, cb);
   if (fresh > 0) return fresh; // rule 2
   if (!board.isEmpty && before(hole, board.highest)) return retransmitOne(tcp, cb, hole); // rule 3
-  // Rule 4: one rescue retransmission of the last segment, so that a lost tail does not wait for a timeout.
-  if (cb.rescued || !before(hole, d.sndMax)) return 0;
-  cb.rescued = true;
-  const last = latest(hole, (d.sndMax - cb.sendMss) | 0);
-  const highRxt = cb.highRxt;
-  const sent = retransmitOne(tcp, cb, last);
-  cb.highRxt = highRxt;
-  return sent;
+  // Rule 4, the rescue retransmission, is left out: spec/decisions.md 28.
+  return 0;
 }
 
 function sendNewSegment(tcp: TcpContext, cb: ControlBlock): number {
