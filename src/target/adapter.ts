@@ -1,11 +1,12 @@
 /** The software target as one thing: a NIC and its miniport driver, with the channel between them. */
 import type { MiniportAdapter, Ndis, NdisStatus } from '../ndis/index.ts';
-import type { RandomInt32, TcpParameters } from '../tcp/index.ts';
+import { DEFAULT_TCP_PARAMETERS, type RandomInt32, type TcpParameters } from '../tcp/index.ts';
 import type { MacAddress } from '../wire/index.ts';
 import { type ChannelPair, InProcessChannel } from './channel.ts';
 import { completeLimits, type TargetLimits } from './limits.ts';
 import type { FaultyOperation, NewState } from './messages.ts';
 import { targetDriver } from './miniport/driver.ts';
+import type { TargetCapabilities } from './miniport/oid-requests.ts';
 import type { TargetMiniport } from './miniport/target-miniport.ts';
 import type { SendHandBack, TargetLink } from './nic/core.ts';
 import { Nic } from './nic/nic.ts';
@@ -182,7 +183,11 @@ export class SoftwareAdapter {
     this.miniportAdapter?.halt();
   }
 
-  private get capabilities(): { connections: number; supportsExtension: boolean } {
-    return { connections: this.limits.connections, supportsExtension: this.options.supportsExtension ?? true };
+  private get capabilities(): TargetCapabilities {
+    return {
+      connections: this.limits.connections,
+      supportsExtension: this.options.supportsExtension ?? true,
+      parameters: { ...DEFAULT_TCP_PARAMETERS, ...this.options.parameters },
+    };
   }
 }

@@ -12,13 +12,15 @@ import {
   type TcpConnectionOffload,
   type TcpConnectionOffloadParameters,
 } from '../../ndis/index.ts';
-import { DEFAULT_TCP_PARAMETERS } from '../../tcp/index.ts';
+import type { TcpParameters } from '../../tcp/index.ts';
 import type { OffloadParameters, TargetStatistics, ToNic } from '../messages.ts';
 
 /** What the target can do, as its owner configured it. */
 export interface TargetCapabilities {
   readonly connections: number;
   readonly supportsExtension: boolean;
+  /** Settings in force until the host sets its own: what a query reports. */
+  readonly parameters: TcpParameters;
 }
 
 /** NDIS_TCP_CONNECTION_OFFLOAD for these capabilities. */
@@ -116,7 +118,7 @@ export class OidRequests {
 
   /** OID-02. */
   private taskOffload(): TaskOffloadList {
-    const p = DEFAULT_TCP_PARAMETERS;
+    const p = this.capabilities.parameters;
     return {
       version: 1,
       encapsulation: Encapsulation.IEEE_802_3,
