@@ -14,7 +14,7 @@ import { enterEstablished } from './established.ts';
 import { output } from './output.ts';
 import { after, before } from './sequence.ts';
 import { TcpState } from './state.ts';
-import { receiveText, touchFinWait2 } from './text.ts';
+import { noteDuplicate, receiveText, touchFinWait2 } from './text.ts';
 import { lacksTimestamp, pawsRejects, updateTimestampRecent } from './timestamps.ts';
 import { sendAck, sendReset, sendSyn } from './transmit.ts';
 import { TcpConstantFlag } from './variables.ts';
@@ -113,6 +113,7 @@ function rejectUnacceptable(tcp: TcpContext, cb: ControlBlock, header: TcpHeader
   if (d.state === TcpState.TIME_WAIT && header.flags & TcpFlag.FIN) startTimeWait(tcp, cb);
   // A duplicate still carries a valid ACK: dropping it would stall our own direction (RFC 9293 MUST-59 is about text).
   if (header.flags & TcpFlag.ACK && !(header.flags & TcpFlag.SYN) && isOldDuplicate(cb, header)) {
+    if (header.payloadLength > 0) noteDuplicate(cb, header.sequence, (header.sequence + header.payloadLength) | 0);
     if (d.state !== TcpState.SYN_RECEIVED && d.state !== TcpState.TIME_WAIT && isPlausibleAck(cb, header)) {
       acknowledge(tcp, cb, header);
     }
@@ -184,6 +185,7 @@ function takeText(tcp: TcpContext, cb: ControlBlock, header: TcpHeader, buffer: 
   let fin = (header.flags & TcpFlag.FIN) !== 0;
   if (before(sequence, d.rcvNxt)) {
     const duplicate = Math.min((d.rcvNxt - sequence) | 0, length);
+    if (duplicate > 0) noteDuplicate(cb, sequence, (sequence + duplicate) | 0);
     sequence = (sequence + duplicate) | 0;
     offset += duplicate;
     length -= duplicate;

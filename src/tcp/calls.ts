@@ -7,7 +7,8 @@ import { agreeOnOptions } from './established.ts';
 import { output } from './output.ts';
 import { canReceive, TcpState } from './state.ts';
 import { acceptableSequence, sendAck, sendReset, sendSyn } from './transmit.ts';
-import { updateSegmentSizes, wantsWindowUpdate } from './window.ts';
+import { TIMER_NOT_RUNNING } from './variables.ts';
+import { updateSegmentSizes, wantsLateWindowUpdate, wantsWindowUpdate } from './window.ts';
 
 /**
  * Active OPEN: sends `<SEQ=ISS><CTL=SYN>` and enters SYN-SENT. `cb.constant` holds the ports, the options to offer
@@ -105,6 +106,8 @@ export function consumed(tcp: TcpContext, cb: ControlBlock, bytes: number): void
   if (!canReceive(cb.delegated.state)) return; // after the peer's FIN there is nothing to open a window for
   if (wantsWindowUpdate(cb)) {
     sendAck(tcp, cb);
+  } else if (cb.swsDeadline === TIMER_NOT_RUNNING && wantsLateWindowUpdate(cb)) {
+    cb.swsDeadline = tcp.ticks + tcp.parameters.swsPreventionTicks;
     arm(tcp, cb);
   }
 }

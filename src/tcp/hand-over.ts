@@ -15,7 +15,7 @@ import {
   type TcpExtensionState,
   TIMER_NOT_RUNNING,
 } from './variables.ts';
-import { updateSegmentSizes } from './window.ts';
+import { openWindow, updateSegmentSizes } from './window.ts';
 
 /**
  * Makes the connection stand still: an ACK that is owed is sent, the timers that no hand-over carries are stopped
@@ -164,7 +164,10 @@ export function applyUpdate(tcp: TcpContext, cb: ControlBlock, cached: TcpCached
     resetKeepAlive(tcp, cb);
   }
   if (commands & TcpCachedFlag.MAX_RT_RESTART) cb.delegated.totalRt = 0;
-  if (commands & TcpCachedFlag.UPDATE_RCV_WND && cached.initialRcvWnd !== cb.delegated.rcvWnd) sendAck(tcp, cb);
+  if (commands & TcpCachedFlag.UPDATE_RCV_WND && cached.initialRcvWnd !== cb.delegated.rcvWnd) {
+    openWindow(cb);
+    sendAck(tcp, cb);
+  }
   output(tcp, cb);
 }
 

@@ -9,7 +9,7 @@ import { bytesInFlight, finPending } from './flight.ts';
 import { recoveryOutput } from './recovery.ts';
 import { before } from './sequence.ts';
 import { isSynchronized, TcpState } from './state.ts';
-import { sendAck, transmitData } from './transmit.ts';
+import { owesSackBlocks, sendAck, transmitData } from './transmit.ts';
 import { TcpCachedFlag, TcpConstantFlag, TIMER_NOT_RUNNING } from './variables.ts';
 
 /** Sends what the connection owes and may send, and arms its timers. Safe to call at any time and in any state. */
@@ -18,7 +18,7 @@ export function output(tcp: TcpContext, cb: ControlBlock): void {
   if (state === TcpState.CLOSED) return;
   if (isSynchronized(state)) {
     // Duplicate ACKs with SACK blocks must not wait for, or hide in, data segments (RFC 5681 section 4.2).
-    if (cb.ackNow && cb.reassembly !== null && !cb.reassembly.isEmpty) sendAck(tcp, cb);
+    if (cb.ackNow && owesSackBlocks(cb)) sendAck(tcp, cb);
     if (state !== TcpState.TIME_WAIT) {
       if (cb.inRecovery && cb.constant.flags & TcpConstantFlag.SACK_ENABLED) recoveryOutput(tcp, cb);
       else outputFromNext(tcp, cb);

@@ -141,6 +141,12 @@ export class ReassemblyQueue {
     return (position - rcvNxt) | 0;
   }
 
+  /** Whether every byte from `left` up to `right` is held. */
+  holds(left: number, right: number): boolean {
+    const index = this.firstEndingAtOrAfter(right);
+    return index < this.count && ((this.at(index).left - left) | 0) <= 0;
+  }
+
   /**
    * Appends SACK blocks behind those that the header already has (a D-SACK block, RFC 2883 section 4), up to
    * `maximumBlocks` in all: the run that holds the segment received last first, then the others by how recently they

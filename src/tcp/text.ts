@@ -5,6 +5,7 @@ import type { ControlBlock } from './control-block.ts';
 import { setRetransmitTimer, startDelayedAck, startTimeWait } from './deadlines.ts';
 import { Disposition } from './disposition.ts';
 import { canReceive, TcpState } from './state.ts';
+import { TcpConstantFlag } from './variables.ts';
 
 /**
  * Takes the text of an acceptable segment. `sequence`, `offset` and `length` are already trimmed to the window; `fin`
@@ -30,7 +31,11 @@ export function receiveText(
   if (sequence !== d.rcvNxt) {
     if (length > 0) {
       tcp.statistics.outOfOrderSegments++;
-      cb.reassemblyQueue(tcp.parameters.outOfOrderLimitSegments).insert(sequence, buffer, offset, length);
+      const queue = cb.reassemblyQueue(tcp.parameters.outOfOrderLimitSegments);
+      const end = (sequence + length) | 0;
+      if (queue.holds(sequence, end)) noteDuplicate(cb, sequence, end);
+      queue.insert(sequence, buffer, offset, length);
+      if (header.flags & TcpFlag.PSH) cb.pushHeld = true;
     }
     // An immediate duplicate ACK tells the sender of the gap (RFC 5681 section 4.2).
     cb.ackNow = true;
@@ -41,11 +46,24 @@ export function receiveText(
     if (header.flags & TcpFlag.PSH) cb.disposition |= Disposition.PUSH;
     if (cb.reassembly !== null && !cb.reassembly.isEmpty) {
       deliverReassembled(cb);
+      if (cb.pushHeld) {
+        // Which piece it ended is not recorded: one push too many only delivers earlier.
+        cb.disposition |= Disposition.PUSH;
+        cb.pushHeld = !cb.reassembly.isEmpty;
+      }
       cb.ackNow = true; // a gap was filled, wholly or in part (RFC 5681 section 4.2)
     }
     scheduleAck(tcp, cb);
   }
   if (cb.finReceived && cb.finSequence === d.rcvNxt) receiveFin(tcp, cb);
+}
+
+/** Remembers a duplicate for the next ACK (RFC 2883 section 4); of several, the last. */
+export function noteDuplicate(cb: ControlBlock, left: number, right: number): void {
+  if (!(cb.constant.flags & TcpConstantFlag.SACK_ENABLED)) return;
+  cb.duplicatePending = true;
+  cb.duplicateLeft = left;
+  cb.duplicateRight = right;
 }
 
 function deliver(cb: ControlBlock, buffer: Uint8Array, offset: number, length: number): void {

@@ -19,6 +19,7 @@ import { enterTimeoutRecovery } from './recovery.ts';
 import { isSynchronized, TcpState } from './state.ts';
 import { sendAck, sendKeepAliveProbe, sendSyn, transmitData } from './transmit.ts';
 import { MAX_RT_UNLIMITED, TcpCachedFlag, TIMER_NOT_RUNNING } from './variables.ts';
+import { wantsLateWindowUpdate } from './window.ts';
 
 /** Probes and their interval when the mitigation finds none configured (RST-09). */
 const MITIGATION_PROBES = 10;
@@ -36,6 +37,7 @@ export function timersExpire(tcp: TcpContext, cb: ControlBlock): number {
     cb.swsOverride = true;
     output(tcp, cb);
     cb.swsOverride = false;
+    if (wantsLateWindowUpdate(cb)) sendAck(tcp, cb);
   }
   if (isDue(tcp, cb.keepAliveDeadline)) keepAliveExpired(tcp, cb);
   if (isDue(tcp, cb.retransmitDeadline)) retransmitExpired(tcp, cb);

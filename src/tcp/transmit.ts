@@ -119,7 +119,7 @@ function emit(
   } else {
     h.window = advertisedWindow(cb);
     if (cb.constant.flags & TcpConstantFlag.TIMESTAMP_ENABLED) writeTimestamp(tcp, cb);
-    if (length === 0 && cb.reassembly !== null && !cb.reassembly.isEmpty) writeSackBlocks(h, cb);
+    if (length === 0 && owesSackBlocks(cb)) writeSackBlocks(h, cb);
   }
   if (flags & TcpFlag.ACK) {
     h.acknowledgment = d.rcvNxt;
@@ -157,9 +157,21 @@ function writeTimestamp(tcp: TcpContext, cb: ControlBlock): void {
   h.timestampEcho = cb.delegated.tsRecent;
 }
 
-/** Blocks ride on segments without data only: a full-sized segment has no room for them (RFC 9293 MUST-16). */
+/** Whether there is anything to report by SACK: such an ACK may not hide in a segment with text. */
+export function owesSackBlocks(cb: ControlBlock): boolean {
+  return cb.duplicatePending || (cb.reassembly !== null && !cb.reassembly.isEmpty);
+}
+
+/** Blocks ride on segments without text only: a full-sized segment has no room for them (RFC 9293 MUST-16). */
 function writeSackBlocks(h: TcpHeader, cb: ControlBlock): void {
-  if (!(cb.constant.flags & TcpConstantFlag.SACK_ENABLED) || cb.reassembly === null) return;
+  if (!(cb.constant.flags & TcpConstantFlag.SACK_ENABLED)) return;
+  if (cb.duplicatePending) {
+    cb.duplicatePending = false;
+    h.sackLeft[0] = cb.duplicateLeft;
+    h.sackRight[0] = cb.duplicateRight;
+    h.sackCount = 1;
+  }
+  if (cb.reassembly === null) return;
   const withTimestamp = cb.constant.flags & TcpConstantFlag.TIMESTAMP_ENABLED;
   cb.reassembly.fillSackBlocks(h, withTimestamp ? SACK_BLOCKS_WITH_TIMESTAMP : SACK_BLOCKS);
 }

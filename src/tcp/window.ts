@@ -31,26 +31,53 @@ function windowScale(cb: ControlBlock): number {
   return cb.constant.flags & TcpConstantFlag.WINDOW_SCALING_ENABLED ? cb.constant.rcvWindScale : 0;
 }
 
+/** Bytes by which the right edge of the receive window could move to the right now; may be negative. */
+function couldOpen(cb: ControlBlock): number {
+  return windowCapacity(cb) - cb.receiveBuffered - cb.delegated.rcvWnd;
+}
+
+/** Receiver silly-window avoidance: opening by `bytes` is worth telling (RFC 9293 section 3.8.6.2.2, MUST-39). */
+function isUseful(cb: ControlBlock, bytes: number): boolean {
+  return bytes > 0 && bytes >= Math.min(cb.cached.initialRcvWnd >> 1, cb.receiveMss);
+}
+
 /**
- * The window field for the segment about to leave, and RCV.WND with it.
+ * The window field for the segment about to leave, and RCV.WND with it: what was offered, or all that is free when that is
+ * usefully more.
  *
- * The right edge never moves left (SHLD-14); it moves right only by a useful amount (receiver silly-window avoidance,
- * section 3.8.6.2.2). Rounding to the window scale rounds up where rounding down would shrink the window.
+ * The right edge does not move to the left (SHLD-14): a window that is no multiple of the scale's unit is rounded up.
+ * Rounding up again and again would let a peer that sends a few bytes at a time overrun the buffer, so that it ends a
+ * sixteenth beyond; from there on the field is rounded down (RFC 7323 section 2.4), and RCV.WND remembers what was offered.
  */
 export function advertisedWindow(cb: ControlBlock): number {
   const d = cb.delegated;
   const scale = windowScale(cb);
-  let window = d.rcvWnd;
-  const free = windowCapacity(cb) - cb.receiveBuffered;
-  if (free - window >= Math.min(cb.cached.initialRcvWnd >> 1, cb.receiveMss)) window = free;
-  const field = Math.min(0xffff, Math.max(window >> scale, Math.ceil(d.rcvWnd / (1 << scale))));
-  d.rcvWnd = field << scale;
+  const unit = 1 << scale;
+  const opening = couldOpen(cb);
+  const free = d.rcvWnd + opening;
+  const target = isUseful(cb, opening) ? free : d.rcvWnd;
+  const roundedUp = Math.ceil(d.rcvWnd / unit) * unit;
+  const slack = Math.max(unit, windowCapacity(cb) >> 4);
+  const offered = Math.max(Math.floor(target / unit) * unit, roundedUp < free + slack ? roundedUp : 0);
+  const field = Math.min(0xffff, offered / unit);
+  d.rcvWnd = Math.max(d.rcvWnd, field * unit);
   return field;
+}
+
+/** Offers all that is free, however little that is more than before: the host asked for it (UPD-13). */
+export function openWindow(cb: ControlBlock): void {
+  const opening = couldOpen(cb);
+  if (opening > 0) cb.delegated.rcvWnd += opening;
 }
 
 /** Whether the window has opened enough since the last ACK that the peer should hear of it at once. */
 export function wantsWindowUpdate(cb: ControlBlock): boolean {
-  const opened = windowCapacity(cb) - cb.receiveBuffered - cb.delegated.rcvWnd;
-  if (opened <= 0) return false;
-  return opened >= Math.min(cb.cached.initialRcvWnd >> 1, 2 * cb.receiveMss) && opened >= cb.delegated.rcvWnd >> 2;
+  const opening = couldOpen(cb);
+  if (opening <= 0) return false;
+  return opening >= Math.min(cb.cached.initialRcvWnd >> 1, 2 * cb.receiveMss) && opening >= cb.delegated.rcvWnd >> 2;
+}
+
+/** Whether the peer may be waiting for an opening that is useful but not worth a segment at once (TMR-SWS-03). */
+export function wantsLateWindowUpdate(cb: ControlBlock): boolean {
+  return cb.delegated.rcvWnd < windowCapacity(cb) >> 2 && isUseful(cb, couldOpen(cb));
 }
