@@ -63,5 +63,6 @@ export {
   type PcapngWriterOptions,
   RetransmissionAudit,
   type RetransmissionCounts,
+  WireFate,
 } from './trace/index.ts';
 export { IpAddress, MacAddress } from './wire/index.ts';

@@ -29,11 +29,15 @@ export class Capture {
   private pending: Uint8Array[] = [];
   private pendingBytes = 0;
   private closed = false;
-  /** Says what is going on with the connection that a frame of the server belongs to; null when nothing is. */
-  annotate: ((frame: Uint8Array) => string | null) | null = null;
+  private readonly path: string;
+  /** Why the file is incomplete; null while everything could be written. */
+  failure: string | null = null;
+  /** Says what is going on with the connection when a host sends a frame; null when nothing is. */
+  annotate: ((host: 'client' | 'server') => string | null) | null = null;
 
   /** @throws UsageError when the file cannot be made */
   constructor(path: string, nowMicroseconds: number) {
+    this.path = path;
     try {
       this.file = openSync(path, 'w');
     } catch (error) {
@@ -55,8 +59,8 @@ export class Capture {
   }
 
   record(timeMicroseconds: number, host: 'client' | 'server', frame: Uint8Array, fate: FrameFate): void {
-    if (this.closed) return;
-    const remarks = [this.annotate?.(frame) ?? null, FATE_COMMENTS[fate]].filter((remark) => remark !== null);
+    if (this.closed || this.failure !== null) return;
+    const remarks = [this.annotate?.(host) ?? null, FATE_COMMENTS[fate]].filter((remark) => remark !== null);
     const comment = remarks.length === 0 ? null : remarks.join('; ');
     this.interfaces[host].record(timeMicroseconds, 'outbound', frame, comment);
   }
@@ -78,6 +82,11 @@ export class Capture {
     const bytes = Buffer.concat(this.pending);
     this.pending = [];
     this.pendingBytes = 0;
-    for (let at = 0; at < bytes.length; ) at += writeSync(this.file, bytes, at);
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSync(this.file, bytes, at);
+    } catch (error) {
+      // The transfer goes on: what the disk has no room for is no reason to drop a connection.
+      this.failure ??= `The capture is incomplete: ${describeSystemError(error, this.path)}`;
+    }
   }
 }

@@ -3,12 +3,14 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { Capture } from './capture.ts';
 import { type DemoReport, formatReport, percentile } from './demo-report.ts';
-import { CommandFailure } from './errors.ts';
+import { CommandFailure, Interruption } from './errors.ts';
+import { MoveRemarks } from './move-remarks.ts';
 import { Network } from './network.ts';
 import { createProgress } from './progress.ts';
+import { interrupted } from './signals.ts';
 import { type ByteSource, createNoiseSource, openFileSource } from './source.ts';
 import { type TransferResult, transfer } from './transfer.ts';
-import { parseDuration, parseInteger, parseProbability, parseRate, parseSize } from './units.ts';
+import { formatSize, parseDuration, parseInteger, parseProbability, parseRate, parseSize } from './units.ts';
 
 interface DemoOptions {
   readonly size: number;
@@ -63,8 +65,32 @@ export function addDemoCommand(program: Command): void {
 
 async function demo(file: string | undefined, options: DemoOptions): Promise<void> {
   const source = file === undefined ? createNoiseSource(options.size, options.seed) : await openFileSource(file);
-  const capture = options.pcap === undefined ? undefined : new Capture(options.pcap, 0);
-  const network = new Network({
+  let capture: Capture | undefined;
+  let network: Network | undefined;
+  let outcome: Outcome;
+  try {
+    if (options.pcap !== undefined) capture = new Capture(options.pcap, 0);
+    network = createNetwork(options, capture);
+    outcome = await Promise.race([runDemo(source, options, network, capture), endOnSignal()]);
+  } finally {
+    network?.close();
+    capture?.close();
+    await source.close();
+  }
+  console.log(options.json ? JSON.stringify(outcome.report, null, 2) : formatReport(outcome.report, options.moves));
+  judge(outcome.report, options.moves, outcome.refusal);
+  if (capture !== undefined && capture.failure !== null) throw new CommandFailure(capture.failure);
+}
+
+/** What a run has come to. */
+interface Outcome {
+  readonly report: DemoReport;
+  /** Why a move was refused; null when none was. */
+  readonly refusal: string | null;
+}
+
+function createNetwork(options: DemoOptions, capture: Capture | undefined): Network {
+  return new Network({
     seed: options.seed,
     wire: {
       delayMicroseconds: options.delay,
@@ -75,20 +101,24 @@ async function demo(file: string | undefined, options: DemoOptions): Promise<voi
       mtu: options.mtu,
     },
     server: options.targetConnections === undefined ? {} : { targetLimits: { connections: options.targetConnections } },
+    watch: true,
     capture,
   });
-  try {
-    await runDemo(source, options, network, capture);
-  } finally {
-    network.close();
-    await source.close();
-  }
 }
 
-async function runDemo(source: ByteSource, options: DemoOptions, network: Network, capture?: Capture): Promise<void> {
+async function endOnSignal(): Promise<never> {
+  throw new Interruption(await interrupted());
+}
+
+async function runDemo(
+  source: ByteSource,
+  options: DemoOptions,
+  network: Network,
+  capture: Capture | undefined,
+): Promise<Outcome> {
   if (!options.json) {
     console.log(
-      `Serving ${source.name} (${source.size} bytes) over HTTP on a connection that moves ${options.moves} times`,
+      `Serving ${source.name} (${formatSize(source.size)}) over HTTP on a connection that moves ${options.moves} times`,
     );
     console.log('from the host stack to the offload target and back, while its bytes flow:');
   }
@@ -96,24 +126,27 @@ async function runDemo(source: ByteSource, options: DemoOptions, network: Networ
   const started = network.runtime.now();
   let owner = (): string => 'host';
   let moves = (): number => 0;
-  const result = await transfer(network, source, options.moves, {
-    serving: (socket, mover) => {
-      owner = () => socket.owner;
-      moves = () => mover.counts.down + mover.counts.up;
-      let text = '';
-      mover.onMove = (phase, move) => {
-        text = move;
-        if (phase === 'begin') network.audit.moved(socket.remotePort ?? 0);
-      };
-      if (capture !== undefined) {
-        capture.annotate = () => (owner() === 'offloading' || owner() === 'uploading' ? `${text}: ${owner()}` : null);
-      }
-    },
-    progress: (bytes) => progress?.update(bytes, owner(), moves()),
-  }).finally(() => progress?.stop());
-  const report = reportOf(result, network, (network.runtime.now() - started) / 1e6);
-  console.log(options.json ? JSON.stringify(report, null, 2) : formatReport(report, options.moves));
-  judge(report, options.moves, result.mover.refusal);
+  try {
+    const result = await transfer(network, source, options.moves, {
+      serving: (socket, mover) => {
+        owner = () => socket.owner;
+        moves = () => mover.counts.down + mover.counts.up;
+        mover.on('begin', () => network.audit.moved(socket.remotePort ?? 0));
+        if (capture === undefined) return;
+        const remarks = new MoveRemarks(socket, mover);
+        capture.annotate = (host) => remarks.annotate(host);
+      },
+      progress: (bytes) => progress?.update(bytes, owner(), moves()),
+    });
+    const report = reportOf(result, network, (network.runtime.now() - started) / 1e6);
+    return { report, refusal: result.mover.refusal };
+  } catch (error) {
+    // What has a code happened to the connection; anything else is a bug and shall look like one.
+    if (typeof (error as NodeJS.ErrnoException).code !== 'string') throw error;
+    throw new CommandFailure(`The download failed: ${(error as Error).message}.`);
+  } finally {
+    progress?.stop();
+  }
 }
 
 function reportOf(result: TransferResult, network: Network, seconds: number): DemoReport {

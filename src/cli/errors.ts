@@ -13,6 +13,16 @@ export class CommandFailure extends Error {
   readonly exitCode = ExitCode.FAILURE;
 }
 
+/** The user ended the command with a signal; the exit code says so as shells do. */
+export class Interruption extends Error {
+  readonly exitCode: number;
+
+  constructor(signal: 'SIGINT' | 'SIGTERM') {
+    super(`ended by ${signal}.`);
+    this.exitCode = 128 + (signal === 'SIGINT' ? 2 : 15);
+  }
+}
+
 /** The sentence for an error that a system call gave, with what it concerned. */
 export function describeSystemError(error: unknown, concerning: string): string {
   const { code, message } = error as NodeJS.ErrnoException;
@@ -29,6 +39,8 @@ export function describeSystemError(error: unknown, concerning: string): string 
       return `${concerning} is already in use: choose another port, or 0 for a free one.`;
     case 'EADDRNOTAVAIL':
       return `${concerning} is not an address of this machine: use 127.0.0.1.`;
+    case 'ENOSPC':
+      return `there is no space left for ${concerning} (ENOSPC): free some, or choose another place.`;
     default:
       return `${concerning}: ${message}`;
   }

@@ -1,17 +1,46 @@
 /** A small HTTP file server: downloads with ranges, listings, uploads with PUT. */
 import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { readdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { basename, dirname, join, resolve, sep } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import send from 'send';
 
-/** An HTTP server for the files below `directory`. It listens nowhere: connections are given to it. */
-export function createFileServer(directory: string): Server {
-  return createServer((request, response) => {
+/** An HTTP server that listens nowhere: connections are given to it. */
+export interface FileServer {
+  /** Serves requests on a connection until it ends. */
+  serve(connection: Duplex): void;
+  /** Ends idle connections now, and the others after the response that they are sending. */
+  drain(): void;
+}
+
+/** Serves the files below `directory`. */
+export function createFileServer(directory: string): FileServer {
+  const connections = new Set<Duplex>();
+  const busy = new Set<Duplex>();
+  let draining = false;
+  const http = createServer((request, response) => {
+    const connection: Duplex = request.socket;
+    busy.add(connection);
+    response.once('close', () => {
+      busy.delete(connection);
+      if (draining) connection.end();
+    });
     handle(directory, request, response).catch((error: unknown) => fail(response, error));
   });
+  return {
+    serve(connection) {
+      connections.add(connection);
+      connection.once('close', () => connections.delete(connection));
+      http.emit('connection', connection);
+    },
+    drain() {
+      draining = true;
+      for (const connection of connections) if (!busy.has(connection)) connection.end();
+    },
+  };
 }
 
 async function handle(directory: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -74,9 +103,10 @@ async function upload(
   const parent = name === '' || name.startsWith('.') ? null : await inside(directory, dirname(path));
   if (parent === null)
     return answer(response, 403, `${path} cannot be written: name a file in a directory that is here.`);
+  const stored = await stat(join(parent, name)).catch(() => null);
+  if (stored?.isDirectory()) return answer(response, 409, `${path} is a directory: name a file.`);
   const temporary = join(parent, `.${name}.${randomBytes(6).toString('hex')}`);
   try {
-    await mkdir(parent, { recursive: true });
     await pipeline(request, createWriteStream(temporary, { flags: 'wx' }));
     await rename(temporary, join(parent, name));
   } catch (error) {

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addDemoCommand } from './demo.ts';
-import { CommandFailure, ExitCode, UsageError } from './errors.ts';
+import { CommandFailure, ExitCode, Interruption, UsageError } from './errors.ts';
 import { addServeCommand } from './serve.ts';
 
 function createProgram(): Command {
@@ -29,7 +29,7 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     // Commander has printed its sentence already; help and version are no errors.
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.OK : ExitCode.USAGE;
-    if (error instanceof UsageError || error instanceof CommandFailure) {
+    if (error instanceof UsageError || error instanceof CommandFailure || error instanceof Interruption) {
       console.error(`chimney: ${error.message}`);
       return error.exitCode;
     }
@@ -38,5 +38,10 @@ async function main(argv: readonly string[]): Promise<number> {
     return ExitCode.FAILURE;
   }
 }
+
+// Whoever reads our output may stop reading: `chimney demo --json | head -1`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
 
 process.exitCode = await main(process.argv);

@@ -1,6 +1,7 @@
 /** Moves one connection down the chimney and up again, as often as asked, while its bytes flow. */
+import { EventEmitter } from 'node:events';
 import { statusName } from '../ndis/index.ts';
-import type { Socket } from '../net/index.ts';
+import type { OffloadResult, Socket } from '../net/index.ts';
 
 /** What became of the moves. */
 export interface MoveCounts {
@@ -9,14 +10,20 @@ export interface MoveCounts {
   refused: number;
 }
 
-export class Mover {
+interface MoverEvents {
+  /** A move begins; `move` is its name for people. */
+  begin: [move: string];
+  /** It has ended. */
+  end: [move: string, result: OffloadResult];
+}
+
+/** Events: `begin` and `end` of each move. */
+export class Mover extends EventEmitter<MoverEvents> {
   readonly counts: MoveCounts = { down: 0, up: 0, refused: 0 };
   /** How long each move took, microseconds. */
   readonly durations: number[] = [];
-  /** Why the last refused move was refused. */
+  /** Why the first refused move was refused. */
   refusal: string | null = null;
-  /** Called when a move begins and when it has ended. */
-  onMove: ((phase: 'begin' | 'end', text: string) => void) | null = null;
   private readonly socket: Socket;
   /** Moves asked for: that many down, and that many up. */
   private readonly wanted: number;
@@ -24,6 +31,7 @@ export class Mover {
   private moving: Promise<void> | null = null;
 
   constructor(socket: Socket, wanted: number) {
+    super();
     this.socket = socket;
     this.wanted = wanted;
   }
@@ -42,9 +50,9 @@ export class Mover {
   async next(): Promise<void> {
     await this.moving;
     if (this.exhausted) return;
-    const down = this.started % 2 === 0;
+    const isDown = this.started % 2 === 0;
     this.started++;
-    this.moving = this.move(down);
+    this.moving = this.move(isDown);
   }
 
   /** Resolves when no move is under way. */
@@ -52,18 +60,18 @@ export class Mover {
     await this.moving;
   }
 
-  private async move(down: boolean): Promise<void> {
-    const text = `move ${Math.ceil(this.started / 2)} ${down ? 'down' : 'up'}`;
-    this.onMove?.('begin', text);
-    const result = down ? await this.socket.offload() : await this.socket.upload();
-    this.onMove?.('end', text);
+  private async move(isDown: boolean): Promise<void> {
+    const name = `move ${Math.ceil(this.started / 2)} ${isDown ? 'down' : 'up'}`;
+    this.emit('begin', name);
+    const result = isDown ? await this.socket.offload() : await this.socket.upload();
     if (result.ok) {
       this.durations.push(result.microseconds);
-      if (down) this.counts.down++;
+      if (isDown) this.counts.down++;
       else this.counts.up++;
-      return;
+    } else {
+      this.counts.refused++;
+      this.refusal ??= `${statusName(result.status)}: ${result.reason}`;
     }
-    this.counts.refused++;
-    this.refusal = `${statusName(result.status)}: ${result.reason}`;
+    this.emit('end', name, result);
   }
 }

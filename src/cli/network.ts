@@ -1,7 +1,7 @@
 /** Two hosts on a wire, as `demo` and `serve` need them, with a capture and an audit of what crosses it. */
 import { type DirectionSettings, type FrameFate, MemoryWire, type WireDirection } from '../link/index.ts';
 import { Host, type HostOptions, NodeRuntime } from '../node/index.ts';
-import { RetransmissionAudit } from '../trace/index.ts';
+import { RetransmissionAudit, WireFate } from '../trace/index.ts';
 import type { Capture } from './capture.ts';
 
 /** Addresses of the two hosts: RFC 5737 test network 1. */
@@ -17,8 +17,21 @@ export interface NetworkOptions {
   readonly wire: Partial<DirectionSettings>;
   readonly seed: number;
   readonly server: Partial<HostOptions>;
+  /** Look at every frame: feed the audit and the capture. */
+  readonly watch?: boolean;
   readonly capture?: Capture;
 }
+
+/** What each fate of a frame means to the receiver. */
+const WIRE_FATES: Readonly<Record<FrameFate, WireFate>> = {
+  sent: WireFate.INTACT,
+  lost: WireFate.LOST,
+  corrupted: WireFate.LOST,
+  'queue-full': WireFate.LOST,
+  'too-large': WireFate.LOST,
+  duplicated: WireFate.DISTURBED,
+  reordered: WireFate.DISTURBED,
+};
 
 /** Two independent hosts: each has a stack, an adapter with a software NIC, and one end of the wire. */
 export class Network {
@@ -40,7 +53,9 @@ export class Network {
       now: () => runtime.now(),
       names: ['client', 'server'],
     });
-    this.wire.observer = (time, direction, frame, fate) => this.observe(time, direction, frame, fate);
+    if (options.watch === true) {
+      this.wire.observer = (time, direction, frame, fate) => this.observe(time, direction, frame, fate);
+    }
     runtime.add(this.wire);
     this.client = new Host({
       name: 'client',
@@ -68,13 +83,11 @@ export class Network {
     this.client.close();
     this.server.close();
     this.runtime.close();
-    this.capture?.close();
   }
 
   private observe(time: number, direction: WireDirection, frame: Uint8Array, fate: FrameFate): void {
-    const impaired = fate !== 'sent';
-    if (impaired) this.impairedFrames++;
-    this.audit.frame(frame, impaired);
+    if (fate !== 'sent') this.impairedFrames++;
+    this.audit.frame(frame, WIRE_FATES[fate]);
     this.capture?.record(time, direction === 'a-to-b' ? 'client' : 'server', frame, fate);
   }
 }

@@ -11,7 +11,14 @@ const FORMAT = '  {bar} {percentage}% | owner: {owner} | moves: {moves} | {mib} 
 /** Shows progress on standard error when that is a terminal, otherwise nothing. */
 export function createProgress(total: number): Progress {
   if (!process.stderr.isTTY) return { update: () => {}, stop: () => {} };
-  const bar = new SingleBar({ format: FORMAT, stream: process.stderr, hideCursor: true, barsize: 30, fps: 10 });
+  const bar = new SingleBar({
+    format: FORMAT,
+    stream: process.stderr,
+    hideCursor: true,
+    barsize: 30,
+    fps: 10,
+    gracefulExit: false,
+  });
   const payload = (bytes: number, owner: string, moves: number) => ({
     owner: owner.padEnd(10),
     moves,

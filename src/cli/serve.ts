@@ -7,6 +7,7 @@ import { type ChurnCounts, churn } from './churn.ts';
 import { describeSystemError, UsageError } from './errors.ts';
 import { createFileServer } from './file-server.ts';
 import { Network, SERVER_ADDRESS } from './network.ts';
+import { interrupted } from './signals.ts';
 import { parseEndpoint, parseInteger } from './units.ts';
 
 interface ServeOptions {
@@ -60,7 +61,7 @@ async function serve(directory: string, options: ServeOptions): Promise<void> {
   const server = new Server(network.server, {}, (socket) => {
     // A client that goes away in the middle is no event for the server.
     socket.on('error', () => {});
-    files.emit('connection', socket);
+    files.serve(socket);
     if (options.churn) churn(socket, counts);
   });
   server.listen(HTTP_PORT);
@@ -82,9 +83,10 @@ async function serve(directory: string, options: ServeOptions): Promise<void> {
   console.log(`listening http://${host}:${port}`);
 
   await interrupted();
-  await gateway.close(DRAIN_MILLISECONDS);
+  const closed = gateway.close(DRAIN_MILLISECONDS);
+  files.drain();
+  await closed;
   const { offloads, uploads, offloadsRefused } = network.server.stack.statistics;
-  files.closeAllConnections();
   server.close();
   network.close();
   console.log(
@@ -99,11 +101,4 @@ function checkDirectory(directory: string): void {
     if (error instanceof UsageError) throw error;
     throw new UsageError(describeSystemError(error, directory));
   }
-}
-
-/** Resolves with the first SIGINT or SIGTERM; a second one ends the process at once. */
-function interrupted(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-  });
 }

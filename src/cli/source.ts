@@ -16,7 +16,10 @@ export interface ByteSource {
 export async function openFileSource(path: string): Promise<ByteSource> {
   let handle: FileHandle;
   try {
-    if ((await stat(path)).isDirectory()) throw new UsageError(`${path} is a directory: name a file.`);
+    const found = await stat(path);
+    if (found.isDirectory()) throw new UsageError(`${path} is a directory: name a file.`);
+    // Devices and pipes have no size that could be promised, and opening a pipe waits for its other end.
+    if (!found.isFile()) throw new UsageError(`${path} is not a regular file: name one.`);
     handle = await open(path, 'r');
   } catch (error) {
     if (error instanceof UsageError) throw error;
@@ -47,7 +50,7 @@ export function createNoiseSource(size: number, seed: number): ByteSource {
   const random = new Random(seed);
   let position = 0;
   return {
-    name: `${size} bytes of noise`,
+    name: 'noise',
     size,
     next(length) {
       const count = Math.min(length, size - position);

@@ -8,6 +8,9 @@ const MESSAGES: Readonly<Record<string, string>> = {
   ECONNABORTED: 'the connection was aborted',
   EHOSTUNREACH: 'no way to the peer was found',
   EADDRINUSE: 'the port is already in use',
+  EADDRNOTAVAIL: 'every local port towards this peer is in use',
+  ERR_SERVER_ALREADY_LISTEN: 'the server listens already',
+  ERR_SERVER_NOT_RUNNING: 'the server does not listen',
   EPIPE: 'the connection is closed for writing',
 };
 

@@ -3,6 +3,7 @@ import type { Host } from '../node/host.ts';
 import { Server, type ServerOptions } from './server.ts';
 import { type ConnectOptions, Socket } from './socket.ts';
 
+export type { ConnectionCounters, ConnectionOwnerName, HistoryEntry, OffloadResult } from '../host/index.ts';
 export { SocketError } from './errors.ts';
 export { Server, type ServerOptions } from './server.ts';
 export { type ConnectOptions, Socket, type SocketAddress, type SocketOptions } from './socket.ts';

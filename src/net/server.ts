@@ -32,17 +32,28 @@ export class Server extends EventEmitter {
     if (listener !== undefined) this.on('connection', listener);
   }
 
-  /** Starts to listen; `listening` follows, or `error` when the port is taken. Port 0 lets the stack choose. */
+  /**
+   * Starts to listen; `listening` follows, or `error` (EADDRINUSE) when the port is taken. Port 0 lets the stack choose.
+   *
+   * @throws RangeError when `port` is none
+   * @throws SocketError ERR_SERVER_ALREADY_LISTEN
+   */
   listen(port: number, callback?: () => void): this {
-    if (callback !== undefined) this.once('listening', callback);
-    try {
-      const backlog = this.options.backlog ?? DEFAULT_BACKLOG;
-      this.listener = this.runtimeHost.listen(port, backlog, (connection) => this.accepted(connection));
-      this.runtimeHost.runtime.ref();
-      process.nextTick(() => this.emit('listening'));
-    } catch (error) {
-      process.nextTick(() => this.emit('error', error));
+    if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+      throw new RangeError(`${port} is no port: use a whole number from 0 to 65535.`);
     }
+    if (this.listener !== null) throw new SocketError('ERR_SERVER_ALREADY_LISTEN', 'listen');
+    const { address, runtime } = this.runtimeHost;
+    const backlog = this.options.backlog ?? DEFAULT_BACKLOG;
+    try {
+      this.listener = this.runtimeHost.listen(port, backlog, (connection) => this.accepted(connection));
+    } catch {
+      process.nextTick(() => this.emit('error', new SocketError('EADDRINUSE', 'listen', address.toString(), port)));
+      return this;
+    }
+    if (callback !== undefined) this.once('listening', callback);
+    runtime.ref();
+    process.nextTick(() => this.emit('listening'));
     return this;
   }
 

@@ -12,6 +12,7 @@ import type {
   HistoryEntry,
   OffloadResult,
 } from '../host/index.ts';
+import { NdisStatus } from '../ndis/index.ts';
 import type { Host } from '../node/host.ts';
 import { SocketError } from './errors.ts';
 
@@ -46,6 +47,8 @@ export interface SocketAddress {
 export class Socket extends Duplex {
   private readonly runtimeHost: Host;
   private connection: Connection | null = null;
+  /** What was set before there was a connection. */
+  private readonly settings: ((connection: Connection) => void)[] = [];
   private isConnecting = false;
   private holdsReference = false;
   private wantsReference = true;
@@ -68,11 +71,27 @@ export class Socket extends Duplex {
     this.runtimeHost = host;
   }
 
-  /** Opens a connection; `connect` or `error` follows. */
+  /**
+   * Opens a connection; `connect` or `error` follows.
+   *
+   * @throws TypeError when `host` is no IP address: names are not looked up
+   * @throws RangeError when `port` is none
+   */
   connect(options: ConnectOptions, listener?: () => void): this {
+    const { host, port } = options;
+    let connection: Connection;
+    try {
+      connection = this.runtimeHost.open(host, port, this.handlers());
+    } catch (error) {
+      if (error instanceof TypeError || error instanceof RangeError) throw error;
+      // Only one thing is left that can fail: every local port towards this peer is in use.
+      this.destroy(new SocketError('EADDRNOTAVAIL', 'connect', host, port));
+      return this;
+    }
     if (listener !== undefined) this.once('connect', listener);
     this.isConnecting = true;
-    this.attach(this.runtimeHost.open(options.host, options.port, this.handlers()));
+    this.attach(connection);
+    for (const setting of this.settings.splice(0)) setting(connection);
     return this;
   }
 
@@ -85,7 +104,7 @@ export class Socket extends Duplex {
 
   // ---- moving ----
 
-  /** Hands the connection to the offload target. A refusal is a result with a status, and changes nothing. */
+  /** Hands the connection to the offload target. Never rejects: a refusal is a result with a status, and changes nothing. */
   offload(): Promise<OffloadResult> {
     return this.move((connection, done) => connection.offload(done));
   }
@@ -164,14 +183,12 @@ export class Socket extends Duplex {
   }
 
   setNoDelay(enable = true): this {
-    this.connection?.setNoDelay(enable);
-    return this;
+    return this.configure((connection) => connection.setNoDelay(enable));
   }
 
   /** @param delay milliseconds of idleness before the first probe; 0 leaves it as it is. */
   setKeepAlive(enable = false, delay = 0): this {
-    this.connection?.setKeepAlive(enable, delay);
-    return this;
+    return this.configure((connection) => connection.setKeepAlive(enable, delay));
   }
 
   /** Emits `timeout` after so many milliseconds without traffic; 0 switches it off. */
@@ -265,6 +282,12 @@ export class Socket extends Duplex {
     };
   }
 
+  private configure(setting: (connection: Connection) => void): this {
+    if (this.connection === null) this.settings.push(setting);
+    else setting(this.connection);
+    return this;
+  }
+
   private attach(connection: Connection): void {
     this.connection = connection;
     this.peer = addressOf(connection.remoteAddress, connection.remotePort);
@@ -312,21 +335,17 @@ export class Socket extends Duplex {
 
   private connectionClosed(reason: CloseReason): void {
     this.drained();
-    if (reason === null) {
-      this.destroy();
-      return;
-    }
+    // In good order: the stream closes by itself when the application has read to the end.
+    if (reason === null) return;
     const syscall = this.isConnecting ? 'connect' : 'read';
     this.isConnecting = false;
     this.destroy(new SocketError(reason, syscall, this.peer?.address, this.peer?.port));
   }
 
-  private move(
-    start: (connection: Connection, done: (result: OffloadResult) => void) => void,
-  ): Promise<OffloadResult> {
+  private move(start: (connection: Connection, done: (result: OffloadResult) => void) => void): Promise<OffloadResult> {
     const { connection } = this;
     if (connection === null) {
-      return Promise.reject(new SocketError('ENOTCONN', 'offload'));
+      return Promise.resolve({ ok: false, status: NdisStatus.INVALID_STATE, reason: 'the socket is not connected' });
     }
     return new Promise((resolve) => start(connection, resolve));
   }

@@ -23,6 +23,8 @@ export class Gateway {
   private readonly options: GatewayOptions;
   private readonly server: Server;
   private readonly relays = new Set<Relay>();
+  /** Clients that were reset because no port was free for a connection to the server. */
+  refused = 0;
 
   constructor(options: GatewayOptions) {
     this.options = options;
@@ -35,6 +37,7 @@ export class Gateway {
       this.server.once('error', reject);
       this.server.listen(this.options.listenPort, this.options.listenAddress, () => {
         this.server.off('error', reject);
+        this.options.host.runtime.ref();
         const address = this.server.address();
         resolve(address !== null && typeof address === 'object' ? address.port : this.options.listenPort);
       });
@@ -54,8 +57,10 @@ export class Gateway {
       const timer = setTimeout(() => {
         for (const relay of this.relays) relay.reset();
       }, graceMilliseconds);
-      this.server.close(() => {
+      this.server.close((error) => {
         clearTimeout(timer);
+        // An error says that it did not listen: then nothing is to be given up.
+        if (error === undefined) this.options.host.runtime.unref();
         resolve();
       });
     });
@@ -63,7 +68,15 @@ export class Gateway {
 
   private accept(socket: Socket): void {
     const { host, serverAddress, serverPort } = this.options;
-    const relay = new Relay(socket, (handlers) => host.open(serverAddress, serverPort, handlers));
+    let relay: Relay;
+    try {
+      relay = new Relay(socket, (handlers) => host.open(serverAddress, serverPort, handlers));
+    } catch {
+      // Every port towards the server is in use: the client learns it as from a machine that has no room.
+      this.refused++;
+      socket.resetAndDestroy();
+      return;
+    }
     this.relays.add(relay);
     socket.once('close', () => this.relays.delete(relay));
   }

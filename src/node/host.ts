@@ -1,5 +1,11 @@
 /** A host ready for use in Node: NDIS, a software adapter on a link, and a host stack, driven by a runtime. */
-import { type Connection, type ConnectionHandlers, HostStack, type Listener, type OffloadPolicy } from '../host/index.ts';
+import {
+  type Connection,
+  type ConnectionHandlers,
+  HostStack,
+  type Listener,
+  type OffloadPolicy,
+} from '../host/index.ts';
 import type { LinkPort } from '../link/index.ts';
 import { createVerifier, Ndis } from '../ndis/index.ts';
 import { SoftwareAdapter, type TargetLimits } from '../target/index.ts';
@@ -30,6 +36,9 @@ export interface HostOptions {
   /** Source of int32 randomness; cryptographic when left out. */
   readonly random?: () => number;
 }
+
+/** Turns between stack and adapter in which offloaded connections are aborted too: an upload needs a few. */
+const CLOSING_ROUNDS = 8;
 
 export class Host {
   readonly name: string;
@@ -77,8 +86,17 @@ export class Host {
     this.runtime.add(this.stack);
   }
 
-  /** Opens a connection. @throws TypeError when the address cannot be read */
+  /**
+   * Opens a connection. What becomes of it is told to the handlers.
+   *
+   * @throws TypeError when the address cannot be read
+   * @throws RangeError when `port` is none
+   * @throws Error when every local port towards this peer is in use
+   */
   open(address: string, port: number, handlers: ConnectionHandlers): Connection {
+    if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+      throw new RangeError(`${port} is no port: use a whole number from 1 to 65535.`);
+    }
     return this.stack.connect({ address: readAddress(address), port }, handlers);
   }
 
@@ -87,9 +105,14 @@ export class Host {
     return this.stack.listen({ port, backlog }, accept);
   }
 
-  /** Resets what is open and stops. */
+  /** Resets what is open, puts the resets on the link, and stops. */
   close(): void {
     this.stack.close();
+    for (let round = 0; round < CLOSING_ROUNDS; round++) {
+      const now = this.runtime.now();
+      this.stack.advance(now);
+      this.adapter.advance(now);
+    }
     this.runtime.remove(this.stack);
     this.runtime.remove(this.adapter);
   }
@@ -98,5 +121,6 @@ export class Host {
 function readAddress(text: string): IpAddress {
   const address = IpAddress.parse(text);
   if (address === null) throw new TypeError(`"${text}" is no IP address: write it as numbers, for example 192.0.2.1.`);
+  if (address.family !== 4) throw new TypeError(`"${text}" is an IPv6 address: only IPv4 is supported so far.`);
   return address;
 }

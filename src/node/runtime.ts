@@ -2,6 +2,7 @@
  * What drives the pure rooms in Node: the monotonic clock, one platform timer for all of them, and turns of the event
  * loop for work that is queued.
  */
+import { performance } from 'node:perf_hooks';
 
 /** What the runtime drives: a stack, an adapter, a wire. Times are microseconds of `NodeRuntime.now`. */
 export interface RuntimePart {
@@ -24,11 +25,11 @@ const LONGEST_TIMEOUT = 0x7fffffff;
 
 /**
  * Drives its parts until it is closed. It keeps the process alive only while somebody holds a reference (`ref`): open
- * sockets and listening servers do.
+ * sockets, listening servers and gateways do.
  */
 export class NodeRuntime {
   private readonly parts = new Set<RuntimePart>();
-  private readonly origin = process.hrtime.bigint();
+  private readonly origin = performance.now();
   private immediate: NodeJS.Immediate | null = null;
   private timeout: NodeJS.Timeout | null = null;
   private timeoutAt = Number.POSITIVE_INFINITY;
@@ -38,9 +39,9 @@ export class NodeRuntime {
   private readonly wake = (): void => this.schedule();
   private readonly turn = (): void => this.run();
 
-  /** Microseconds since the runtime was made; monotonic. */
+  /** Microseconds since the runtime was made, at least 1; monotonic. */
   now(): number {
-    return Number((process.hrtime.bigint() - this.origin) / 1_000n) + 1;
+    return Math.floor((performance.now() - this.origin) * 1_000) + 1;
   }
 
   /** Starts to drive `part`. */
@@ -59,32 +60,39 @@ export class NodeRuntime {
   /** Keeps the process alive until `unref` is called as often. */
   ref(): void {
     this.references++;
-    if (this.references === 1) {
-      this.immediate?.ref();
-      this.timeout?.ref();
-    }
+    if (this.references === 1) this.reschedule();
   }
 
   /** Gives up one reference. */
   unref(): void {
-    this.references = Math.max(0, this.references - 1);
-    if (this.references === 0) {
-      this.immediate?.unref();
-      this.timeout?.unref();
-    }
+    if (this.references === 0) return;
+    this.references--;
+    if (this.references === 0) this.reschedule();
   }
 
   /** Has every part looked at in the next turn of the event loop. */
   schedule(): void {
     if (this.running || this.closed || this.immediate !== null) return;
-    this.immediate = setImmediate(this.turn);
-    if (this.references === 0) this.immediate.unref();
+    // The event loop may sleep over an immediate that does not keep it alive, but never over a timer.
+    if (this.references === 0) this.setTimer(0, 0);
+    else this.immediate = setImmediate(this.turn);
   }
 
   /** Stops driving anything, for good. */
   close(): void {
     this.closed = true;
     for (const part of [...this.parts]) this.remove(part);
+    this.cancel();
+  }
+
+  /** The first reference has come, or the last one has gone: what waits must wait in the other way. */
+  private reschedule(): void {
+    if (this.running) return;
+    this.cancel();
+    this.schedule();
+  }
+
+  private cancel(): void {
     if (this.immediate !== null) clearImmediate(this.immediate);
     if (this.timeout !== null) clearTimeout(this.timeout);
     this.immediate = null;
@@ -120,22 +128,29 @@ export class NodeRuntime {
     let earliest = Number.POSITIVE_INFINITY;
     for (const part of this.parts) earliest = Math.min(earliest, part.nextDeadline());
     const wait = earliest - this.now();
-    if (wait < SPIN_MICROSECONDS) {
-      this.schedule();
-      return;
+    if (wait < SPIN_MICROSECONDS) this.schedule();
+    else if (earliest === Number.POSITIVE_INFINITY && this.references === 0) this.cancel();
+    // With nothing due at all, a timer still keeps the process alive for those who hold a reference.
+    else this.setTimer(earliest, wait / 1_000);
+  }
+
+  /** Wakes up at `deadline`, microseconds, which is `milliseconds` away. A timer for the same deadline stays. */
+  private setTimer(deadline: number, milliseconds: number): void {
+    if (this.timeout !== null) {
+      if (deadline === this.timeoutAt) {
+        if (this.references === 0) this.timeout.unref();
+        else this.timeout.ref();
+        return;
+      }
+      clearTimeout(this.timeout);
     }
-    if (earliest === this.timeoutAt && this.timeout !== null) return;
-    if (this.timeout !== null) clearTimeout(this.timeout);
-    this.timeout = null;
-    this.timeoutAt = earliest;
-    if (earliest === Number.POSITIVE_INFINITY) return;
+    this.timeoutAt = deadline;
     this.timeout = setTimeout(
       () => {
         this.timeout = null;
-        this.timeoutAt = Number.POSITIVE_INFINITY;
-        this.schedule();
+        this.run();
       },
-      Math.min(LONGEST_TIMEOUT, Math.floor(wait / 1_000)),
+      Math.min(LONGEST_TIMEOUT, Math.floor(milliseconds)),
     );
     if (this.references === 0) this.timeout.unref();
   }

@@ -6,4 +6,4 @@ export {
   PcapngWriter,
   type PcapngWriterOptions,
 } from './pcapng.ts';
-export { RetransmissionAudit, type RetransmissionCounts } from './retransmission-audit.ts';
+export { RetransmissionAudit, type RetransmissionCounts, WireFate } from './retransmission-audit.ts';

@@ -4,10 +4,10 @@
  */
 import {
   DropReason,
-  EtherType,
   EthernetHeader,
-  Ipv4Header,
+  EtherType,
   IpProtocol,
+  Ipv4Header,
   parseEthernet,
   parseIpv4,
   parseTcp,
@@ -15,11 +15,13 @@ import {
   TcpHeader,
 } from '../wire/index.ts';
 
-/** Counts of one audit, segments. */
+/** Counts of one audit, segments. `total` is the sum of `explainedByWire`, `causedByMoves` and `unexplained`. */
 export interface RetransmissionCounts {
   /** Segments that carried at least one byte (or a SYN or FIN) sent before. */
   total: number;
-  /** The wire had lost, damaged or reordered a frame of the connection since the byte was first sent. */
+  /** Of those explained by the wire: all transmissions of a byte so far were lost or damaged. */
+  replacingLost: number;
+  /** The wire had lost, damaged, delayed or doubled a frame of the connection in the flight that the byte belongs to. */
   explainedByWire: number;
   /** Not explained by the wire, and the connection had moved since the byte was first sent. */
   causedByMoves: number;
@@ -27,40 +29,51 @@ export interface RetransmissionCounts {
   unexplained: number;
 }
 
-/** A stretch of sequence space that was sent once: with what was known then. */
+/** A stretch of sequence space that was sent at once: with what was known then. */
 interface SentRange {
   readonly start: number;
   readonly end: number;
+  /** Impairments of the connection when the oldest byte was sent that was unacknowledged when this range was. */
   readonly impairments: number;
   readonly moves: number;
+  /** No transmission of it has reached the peer undamaged. */
+  lost: boolean;
 }
 
 /** One direction of one connection. */
 class Direction {
-  /** Everything sent and not yet acknowledged, oldest first. */
+  /** What was sent, oldest first. Acknowledged ranges are kept for a while: an acknowledgment may get lost. */
   readonly ranges: SentRange[] = [];
   highest = 0;
   started = false;
+  /** The highest acknowledgment that the peer has sent; int32. */
+  acknowledged = 0;
 }
 
-/** One connection: both directions share what the wire did to them. */
+/** One connection, and what the wire and its owners did to it. `forward` is from its lower address and port. */
 class Conversation {
   impairments = 0;
   moves = 0;
-  readonly directions = new Map<string, Direction>();
-
-  direction(name: string): Direction {
-    let direction = this.directions.get(name);
-    if (direction === undefined) {
-      direction = new Direction();
-      this.directions.set(name, direction);
-    }
-    return direction;
-  }
+  readonly forward = new Direction();
+  readonly backward = new Direction();
 }
 
+/** What became of a frame on the wire. */
+export const WireFate = { INTACT: 0, LOST: 1, DISTURBED: 2 } as const;
+export type WireFate = (typeof WireFate)[keyof typeof WireFate];
+
+/** Ranges kept after they were acknowledged. */
+const KEPT_RANGES = 4096;
+
+/** One audit watches both directions of a wire with any number of connections on it. */
 export class RetransmissionAudit {
-  readonly counts: RetransmissionCounts = { total: 0, explainedByWire: 0, causedByMoves: 0, unexplained: 0 };
+  readonly counts: RetransmissionCounts = {
+    total: 0,
+    replacingLost: 0,
+    explainedByWire: 0,
+    causedByMoves: 0,
+    unexplained: 0,
+  };
   /** Segments with RST. */
   resets = 0;
   private readonly conversations = new Map<string, Conversation>();
@@ -68,52 +81,94 @@ export class RetransmissionAudit {
   private readonly ip = new Ipv4Header();
   private readonly tcp = new TcpHeader();
 
-  /** A connection changed its owner: `port` is the port that tells it from others on either side. */
+  /** Connections that are being watched. */
+  get size(): number {
+    return this.conversations.size;
+  }
+
+  /** A connection changes its owner: `port` is the port that tells it from others on either side. */
   moved(port: number): void {
+    const suffix = `:${port}`;
     for (const [key, conversation] of this.conversations) {
-      if (key.split('-').includes(String(port))) conversation.moves++;
+      if (key.endsWith(suffix) || key.includes(`${suffix}-`)) conversation.moves++;
     }
   }
 
-  /** A frame was sent. `impaired` says that the wire lost, damaged, delayed or doubled it. Frames that are not TCP are ignored. */
-  frame(frame: Uint8Array, impaired: boolean): void {
+  /**
+   * A frame was put on the wire. Frames that are not TCP over IPv4 are ignored.
+   *
+   * @param fate `LOST`: it does not arrive, or damaged; `DISTURBED`: it arrives late, or twice
+   */
+  frame(frame: Uint8Array, fate: WireFate): void {
     if (!this.parse(frame)) return;
-    const { tcp } = this;
+    const { ip, tcp } = this;
     if (tcp.flags & TcpFlag.RST) this.resets++;
-    const conversation = this.conversation(tcp.sourcePort, tcp.destinationPort);
+    const isForward = ip.source === ip.destination ? tcp.sourcePort < tcp.destinationPort : ip.source < ip.destination;
+    const conversation = this.conversation(isForward);
+    const sending = isForward ? conversation.forward : conversation.backward;
+    const receiving = isForward ? conversation.backward : conversation.forward;
     const length = tcp.payloadLength + (tcp.flags & TcpFlag.SYN ? 1 : 0) + (tcp.flags & TcpFlag.FIN ? 1 : 0);
-    if (length > 0) this.sent(conversation, conversation.direction(`${tcp.sourcePort}`), tcp.sequence, length);
-    if (tcp.flags & TcpFlag.ACK) release(conversation.direction(`${tcp.destinationPort}`), tcp.acknowledgment);
-    if (impaired) conversation.impairments++;
+    if (tcp.flags & TcpFlag.ACK && receiving.started) acknowledge(receiving, tcp.acknowledgment);
+    if (length > 0) this.sent(conversation, sending, tcp.sequence, (tcp.sequence + length) | 0, fate);
+    if (fate !== WireFate.INTACT) conversation.impairments++;
   }
 
-  private sent(conversation: Conversation, direction: Direction, start: number, length: number): void {
-    const end = (start + length) | 0;
-    if (!direction.started || ((start - direction.highest) | 0) >= 0) {
+  private sent(conversation: Conversation, direction: Direction, start: number, end: number, fate: WireFate): void {
+    const isLost = fate === WireFate.LOST;
+    if (!direction.started) {
       direction.started = true;
-      direction.highest = end;
-      direction.ranges.push({ start, end, impairments: conversation.impairments, moves: conversation.moves });
-      return;
+      direction.acknowledged = start;
+      direction.highest = start;
     }
-    this.counts.total++;
-    const first = direction.ranges.find((range) => ((range.end - start) | 0) > 0);
-    if (first === undefined || conversation.impairments > first.impairments) this.counts.explainedByWire++;
-    else if (conversation.moves > first.moves) this.counts.causedByMoves++;
-    else this.counts.unexplained++;
-    if (((end - direction.highest) | 0) > 0) {
-      direction.ranges.push({
-        start: direction.highest,
-        end,
-        impairments: conversation.impairments,
-        moves: conversation.moves,
-      });
-      direction.highest = end;
-    }
+    if (((start - direction.highest) | 0) < 0) this.retransmitted(conversation, direction, start, end, isLost);
+    if (((end - direction.highest) | 0) <= 0) return;
+    const oldest = firstAfter(direction, direction.acknowledged);
+    direction.ranges.push({
+      start: ((start - direction.highest) | 0) < 0 ? direction.highest : start,
+      end,
+      impairments: oldest === undefined ? conversation.impairments : oldest.impairments,
+      moves: conversation.moves,
+      lost: isLost,
+    });
+    direction.highest = end;
   }
 
-  private conversation(a: number, b: number): Conversation {
-    const key = a < b ? `${a}-${b}` : `${b}-${a}`;
+  private retransmitted(
+    conversation: Conversation,
+    direction: Direction,
+    start: number,
+    end: number,
+    isLost: boolean,
+  ): void {
+    const { counts } = this;
+    const { ranges } = direction;
+    counts.total++;
+    let replacesLost = false;
+    let index = indexAfter(direction, start);
+    const first = ranges[index];
+    for (; index < ranges.length && ((ranges[index].start - end) | 0) < 0; index++) {
+      replacesLost ||= ranges[index].lost;
+      ranges[index].lost &&= isLost;
+    }
+    if (replacesLost) counts.replacingLost++;
+    // What is older than everything kept was sent in a flight that nothing is known of any more.
+    if (first === undefined || replacesLost || conversation.impairments > first.impairments) counts.explainedByWire++;
+    else if (conversation.moves > first.moves) counts.causedByMoves++;
+    else counts.unexplained++;
+  }
+
+  private conversation(isForward: boolean): Conversation {
+    const { ip, tcp } = this;
+    const key = isForward
+      ? `${ip.source}:${tcp.sourcePort}-${ip.destination}:${tcp.destinationPort}`
+      : `${ip.destination}:${tcp.destinationPort}-${ip.source}:${tcp.sourcePort}`;
     let conversation = this.conversations.get(key);
+    // A new connection with the addresses and ports of an older one starts from scratch.
+    const isNew = (tcp.flags & (TcpFlag.SYN | TcpFlag.ACK)) === TcpFlag.SYN;
+    if (conversation !== undefined && isNew) {
+      const { started, ranges } = isForward ? conversation.forward : conversation.backward;
+      if (started && ranges.length > 0 && ranges[0].start !== tcp.sequence) conversation = undefined;
+    }
     if (conversation === undefined) {
       conversation = new Conversation();
       this.conversations.set(key, conversation);
@@ -131,17 +186,27 @@ export class RetransmissionAudit {
   }
 }
 
-/**
- * What has been acknowledged is forgotten a little later: an acknowledgment that is lost makes the sender repeat what
- * the peer already holds, and the reason for that must still be known.
- */
-const KEPT_RANGES = 4096;
+/** Index of the first range that ends after `sequence`; the number of ranges when there is none. */
+function indexAfter({ ranges }: Direction, sequence: number): number {
+  let low = 0;
+  let high = ranges.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (((ranges[middle].end - sequence) | 0) > 0) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
 
-function release(direction: Direction, acknowledgment: number): void {
-  if (direction.ranges.length < 2 * KEPT_RANGES) return;
+function firstAfter(direction: Direction, sequence: number): SentRange | undefined {
+  return direction.ranges[indexAfter(direction, sequence)];
+}
+
+function acknowledge(direction: Direction, acknowledgment: number): void {
+  if (((acknowledgment - direction.acknowledged) | 0) <= 0 || ((acknowledgment - direction.highest) | 0) > 0) return;
+  direction.acknowledged = acknowledgment;
   const { ranges } = direction;
-  let acknowledged = 0;
-  while (acknowledged < ranges.length && ((ranges[acknowledged].end - acknowledgment) | 0) <= 0) acknowledged++;
-  const forget = Math.min(acknowledged, ranges.length - KEPT_RANGES);
+  if (ranges.length < 2 * KEPT_RANGES) return;
+  const forget = Math.min(indexAfter(direction, acknowledgment), ranges.length - KEPT_RANGES);
   if (forget > 0) ranges.splice(0, forget);
 }
