@@ -126,8 +126,7 @@ interface HostBinding {
 export type Acceptance = (length: number) => number;
 
 export class Bench {
-  readonly verifier = createVerifier();
-  readonly ndis = new Ndis({ verifier: this.verifier });
+  readonly ndis: Ndis;
   readonly link = new FakeLink();
   readonly target: SoftwareAdapter;
   readonly adapter: MiniportAdapter;
@@ -146,7 +145,9 @@ export class Bench {
   now: number;
   private readonly buffers = new FrameBuffers();
 
-  constructor(options: Partial<SoftwareAdapterOptions> = {}) {
+  /** @param verified false for a driver above that breaks rules on purpose. */
+  constructor(options: Partial<SoftwareAdapterOptions> = {}, verified = true) {
+    this.ndis = new Ndis({ verifier: verified ? createVerifier() : null });
     this.now = options.now ?? 1_000_000;
     let seed = 1;
     this.target = new SoftwareAdapter({

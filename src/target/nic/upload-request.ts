@@ -25,10 +25,10 @@ export function confirm(core: NicCore, connection: ConnectionContext): void {
 
 /**
  * Requests the upload for a mandatory reason and stops processing: the engine is not called any more, segments are held
- * for the host (EVT-07). The first reason stands; a connection that is being terminated needs no request.
+ * for the host (EVT-07). The first reason stands; a connection that is being terminated, or was aborted, needs no request.
  */
 export function requestUpload(core: NicCore, connection: ConnectionContext, reason: TcpUploadReason): void {
-  if (connection.stopped !== 0 || connection.terminating) return;
+  if (connection.stopped !== 0 || connection.terminating || connection.aborted) return;
   connection.stopped = reason;
   raise(core, connection, TcpOffloadEventType.RETRIEVE, reason);
 }
