@@ -5,10 +5,11 @@ import { type ContractVerifier, createVerifier, Ndis, NdisStatus } from '../ndis
 import { SoftwareAdapter } from '../target/index.ts';
 import { stateName } from '../tcp/index.ts';
 import { IpAddress, MacAddress } from '../wire/index.ts';
+import { CheckedPort, type Station } from './checked-port.ts';
 import { DriftingClock } from './clock.ts';
 import { DelayedChannel } from './delayed-channel.ts';
 import type { Party, World } from './party.ts';
-import { type MachinePlan, pick, type Side } from './scenario.ts';
+import { type MachinePlan, pick, SIDES, type Side } from './scenario.ts';
 import { invariant } from './violation.ts';
 
 /** The port that every machine listens on. */
@@ -27,6 +28,11 @@ export function addressOf(side: Side): IpAddress {
 function macAddressOf(side: Side): MacAddress {
   return MacAddress.fromWords(0x0200, side === 'a' ? 1 : 2);
 }
+
+const STATIONS: readonly Station[] = SIDES.map((side) => ({
+  address: addressOf(side),
+  macAddress: macAddressOf(side),
+}));
 
 /** Statuses that a new block of a layer may be made to fail with (INIT-11…22). */
 const REFUSALS = {
@@ -83,7 +89,7 @@ export class Machine {
     this.adapter = new SoftwareAdapter({
       name: `nic-${side}`,
       macAddress,
-      link,
+      link: new CheckedPort(link, STATIONS),
       limits: plan.limits,
       sendHandBack: plan.sendHandBack,
       supportsExtension: plan.supportsExtension,

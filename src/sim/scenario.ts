@@ -174,8 +174,8 @@ function drawParameters(random: Random): Partial<TcpParameters> {
   return {
     ...inTicks(ticksPerSecond),
     congestionControl: random.chance(0.3) ? 'newreno' : 'cubic',
-    // Short enough to be seen in a simulation, and longer than any frame can be late.
-    timeWaitTicks: 2 * ticksPerSecond,
+    // Longer than the wait for the retransmission of a FIN, of which several may be lost.
+    timeWaitTicks: 30 * ticksPerSecond,
     maximumSegmentPayload: 0,
   };
 }
