@@ -98,7 +98,7 @@ function newAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
     d.dupAckCount = 0;
     if (cb.cwndLimited) cb.congestion.onAcknowledged(d, advanced, cb.sendMss, cb.rtt.srtt, tcp.now);
   }
-  if (cb.recoveryPointValid && atOrAfter(ack, cb.recoveryPoint)) cb.recoveryPointValid = cb.inRecovery;
+  if (cb.recoveryPointValid && after(ack, cb.recoveryPoint)) cb.recoveryPointValid = cb.inRecovery;
 
   d.retransmit.count = 0;
   d.totalRt = 0;

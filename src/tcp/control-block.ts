@@ -82,6 +82,8 @@ export class ControlBlock extends WheelEntry {
   lastSendAt = 0;
   /** The sender has been limited by cWnd since the last ACK: only then does cWnd grow (RFC 9438 section 5.8). */
   cwndLimited = false;
+  /** Since when something else than cWnd limits the sender, microseconds; -1 while cWnd does (RFC 9438 section 5.8). */
+  unlimitedSince = -1;
 
   // ---- receiving ----
   /** Bytes delivered to the owner and not yet consumed: they narrow the window. */

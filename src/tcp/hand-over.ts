@@ -5,8 +5,10 @@
 import { createCongestionControl } from './congestion/index.ts';
 import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
-import { arm, resetKeepAlive, setRetransmitTimer } from './deadlines.ts';
+import { arm, isProbing, resetKeepAlive, setRetransmitTimer } from './deadlines.ts';
 import { output } from './output.ts';
+import { rollBack } from './recovery.ts';
+import { isSynchronized } from './state.ts';
 import { sendAck, timestampNow } from './transmit.ts';
 import {
   TcpCachedFlag,
@@ -66,6 +68,10 @@ export function exportDelegated(tcp: TcpContext, cb: ControlBlock): TcpDelegated
 
 /** The extension of spec/decisions.md 23. Out-of-order bytes are referenced, not copied. */
 export function exportExtension(tcp: TcpContext, cb: ControlBlock): TcpExtensionState {
+  if (cb.unlimitedSince >= 0) {
+    cb.congestion.onIdle(cb.unlimitedSince, tcp.now);
+    cb.unlimitedSince = tcp.now;
+  }
   return {
     revision: 1,
     outOfOrder: cb.reassembly === null ? [] : cb.reassembly.segments(),
@@ -171,10 +177,21 @@ export function applyUpdate(tcp: TcpContext, cb: ControlBlock, cached: TcpCached
   output(tcp, cb);
 }
 
-/** A new path MTU, from the host (UPD-12; RFC 1191, RFC 8201): later segments honour it. */
+/**
+ * A new path MTU, from the host (UPD-12; RFC 1191, RFC 8201): later segments honour it. What is outstanding was lost for
+ * its size when the new one is smaller, and is sent again at once, without a judgement on congestion (RFC 1191 section 6.4).
+ */
 export function setPathMtu(tcp: TcpContext, cb: ControlBlock, pathMtu: number): void {
+  const d = cb.delegated;
+  const previous = cb.sendMss;
   cb.pathMtu = pathMtu;
   updateSegmentSizes(cb, tcp.parameters.maximumSegmentPayload);
+  if (!isSynchronized(d.state)) return;
+  d.cWnd = Math.max(d.cWnd, cb.sendMss); // less than a segment would stop the sender for good
+  if (cb.sendMss < previous && ((d.sndMax - d.sndUna) | 0) > cb.sendMss && !isProbing(cb)) {
+    rollBack(cb);
+    output(tcp, cb);
+  }
 }
 
 /** The keepalive deadline counts from the last segment; the stored one is only ever postponed when it fires. */

@@ -29,50 +29,46 @@ export function output(tcp: TcpContext, cb: ControlBlock): void {
   arm(tcp, cb);
 }
 
-/**
- * Sends from SND.NXT on: first what a timeout rolled back (skipping what the peer holds), then new data.
- */
+/** Sends from SND.NXT on, and notes what ended it: the congestion window, or anything else. */
 function outputFromNext(tcp: TcpContext, cb: ControlBlock): void {
-  const d = cb.delegated;
   restartAfterIdle(tcp, cb);
   cb.cwndLimited = false;
+  fillWindows(tcp, cb);
+  if (!cb.cwndLimited) {
+    if (cb.unlimitedSince < 0) cb.unlimitedSince = tcp.now;
+  } else if (cb.unlimitedSince >= 0) {
+    // CUBIC's clock stood still while the application, or the peer's window, was the limit (RFC 9438 section 5.8).
+    cb.congestion.onIdle(cb.unlimitedSince, tcp.now);
+    cb.unlimitedSince = -1;
+  }
+}
+
+/** First what a timeout rolled back, skipping what the peer holds, then new data, as far as the windows allow. */
+function fillWindows(tcp: TcpContext, cb: ControlBlock): void {
+  const d = cb.delegated;
   for (;;) {
-    if (cb.scoreboard !== null && !cb.scoreboard.isEmpty && before(d.sndNxt, d.sndMax)) {
-      d.sndNxt = cb.scoreboard.nextUnsacked(d.sndNxt);
-    }
+    const board = cb.scoreboard !== null && !cb.scoreboard.isEmpty ? cb.scoreboard : null;
+    if (board !== null && before(d.sndNxt, d.sndMax)) d.sndNxt = board.nextUnsacked(d.sndNxt);
     const offset = (d.sndNxt - d.sndUna) | 0;
     const unsent = cb.sendQueue.length - offset;
     const finDue = finPending(cb) && unsent >= 0;
     if (unsent <= 0 && !finDue) return;
     const windowRoom = d.sndWnd - offset;
     const congestionRoom = d.cWnd + cb.limitedTransmitBytes - bytesInFlight(cb);
-    const room = Math.min(windowRoom, congestionRoom);
     if (congestionRoom < unsent && congestionRoom < windowRoom) cb.cwndLimited = true;
-    let length = Math.min(unsent, room, cb.segmentLimit);
-    if (before(d.sndNxt, d.sndMax) && length > 0) length = Math.min(length, resendable(cb, unsent));
+    let length = Math.min(unsent, windowRoom, congestionRoom, cb.segmentLimit);
     if (length <= 0) {
-      // A FIN alone needs room in the peer's window, but none in ours (as its one octet cannot congest anything).
-      if (unsent === 0 && finDue && windowRoom > 0) {
-        transmitData(tcp, cb, d.sndNxt, 0, true);
-        return;
-      }
+      // A FIN alone needs room in the peer's window, but none in ours: its one octet cannot congest anything.
+      if (unsent === 0 && finDue && windowRoom > 0) transmitData(tcp, cb, d.sndNxt, 0, true);
       return;
+    }
+    if (board !== null && before(d.sndNxt, d.sndMax)) {
+      length = (board.nextSacked(d.sndNxt, (d.sndNxt + length) | 0) - d.sndNxt) | 0;
     }
     if (length > cb.sendMss) length -= length % cb.sendMss;
     if (!worthSending(tcp, cb, length, unsent, windowRoom)) return;
     transmitData(tcp, cb, d.sndNxt, length, finDue && length === unsent && windowRoom > length);
   }
-}
-
-/** How much of what was rolled back may go into one segment: up to SND.MAX or the next range that the peer holds. */
-function resendable(cb: ControlBlock, unsent: number): number {
-  const d = cb.delegated;
-  const sent = (d.sndMax - d.sndNxt) | 0;
-  let length = Math.min(sent, unsent, cb.sendMss);
-  if (cb.scoreboard !== null && !cb.scoreboard.isEmpty) {
-    length = (cb.scoreboard.nextSacked(d.sndNxt, (d.sndNxt + length) | 0) - d.sndNxt) | 0;
-  }
-  return length;
 }
 
 /** Sender silly-window avoidance and Nagle: RFC 9293 section 3.8.6.2.1 rules (1) to (3), SHLD-7, MUST-17. */
@@ -98,7 +94,6 @@ function restartAfterIdle(tcp: TcpContext, cb: ControlBlock): void {
   const rto = (backedOffRto(tcp, cb, 0) * 1_000_000) / tcp.parameters.ticksPerSecond;
   if (idle <= rto) return;
   if (cb.sendQueue.length === 0) return;
-  cb.congestion.onIdle(cb.lastSendAt, tcp.now);
   d.cWnd = Math.min(d.cWnd, initialWindow(tcp, cb));
   cb.lastSendAt = tcp.now;
 }

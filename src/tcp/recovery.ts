@@ -2,14 +2,15 @@
  * Loss recovery: fast retransmit and fast recovery with SACK (RFC 6675), without it (RFC 6582), limited transmit
  * (RFC 3042), and what a retransmission timeout does to the sender (RFC 5681 section 3.1).
  */
+import { MAXIMUM_WINDOW } from './congestion/congestion-control.ts';
 import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
 import { startRetransmitTimer } from './deadlines.ts';
 import { bytesInFlight, finPending } from './flight.ts';
 import type { SackScoreboard } from './sack-scoreboard.ts';
-import { after, atOrAfter, before, latest } from './sequence.ts';
+import { after, atOrAfter, atOrBefore, before, latest } from './sequence.ts';
 import { transmitData } from './transmit.ts';
-import { TcpConstantFlag } from './variables.ts';
+import { TcpCachedFlag, TcpConstantFlag } from './variables.ts';
 
 /** A duplicate ACK arrived (RFC 5681 section 2), or with SACK an ACK that reports new ranges (RFC 6675 section 2). */
 export function duplicateAck(tcp: TcpContext, cb: ControlBlock): void {
@@ -19,7 +20,7 @@ export function duplicateAck(tcp: TcpContext, cb: ControlBlock): void {
   const sack = (cb.constant.flags & TcpConstantFlag.SACK_ENABLED) !== 0;
   if (cb.inRecovery) {
     // RFC 6582 section 3.2 step 3: each further duplicate says that a segment left the network.
-    if (!sack) d.cWnd += cb.sendMss;
+    if (!sack) d.cWnd = Math.min(d.cWnd + cb.sendMss, MAXIMUM_WINDOW);
     return;
   }
   if (shouldRecover(tcp, cb, sack)) {
@@ -32,8 +33,9 @@ export function duplicateAck(tcp: TcpContext, cb: ControlBlock): void {
 
 function shouldRecover(tcp: TcpContext, cb: ControlBlock, sack: boolean): boolean {
   const d = cb.delegated;
-  // RFC 6582 section 4, RFC 6675 section 5.1: not while what an earlier loss retransmitted is still unacknowledged.
-  if (cb.recoveryPointValid && before(d.sndUna, cb.recoveryPoint)) return false;
+  // RFC 6582 section 3.2 step 2, RFC 6675 section 5.1: not while what an earlier loss retransmitted is unacknowledged.
+  // Without SACK, duplicate ACKs at that very point may come from needless retransmissions: more must be acknowledged.
+  if (cb.recoveryPointValid && (sack ? before : atOrBefore)(d.sndUna, cb.recoveryPoint)) return false;
   const threshold = tcp.parameters.duplicateAckThreshold;
   if (d.dupAckCount >= threshold) return true;
   if (!sack || cb.scoreboard === null) return false;
@@ -44,7 +46,9 @@ function shouldRecover(tcp: TcpContext, cb: ControlBlock, sack: boolean): boolea
 function enterRecovery(tcp: TcpContext, cb: ControlBlock, sack: boolean): void {
   const d = cb.delegated;
   tcp.statistics.fastRetransmits++;
-  cb.congestion.onLoss(d, bytesInFlight(cb), cb.sendMss, tcp.now);
+  // FlightSize without what limited transmit added to it (RFC 5681 section 3.2 step 2, RFC 6675 section 5 step 4.2).
+  const flightSize = Math.min((d.sndMax - d.sndUna) | 0, d.cWnd);
+  cb.congestion.onLoss(d, flightSize, cb.sendMss, tcp.now);
   cb.inRecovery = true;
   cb.recoveryPoint = d.sndMax;
   cb.recoveryPointValid = true;
@@ -87,6 +91,15 @@ export function enterTimeoutRecovery(tcp: TcpContext, cb: ControlBlock): void {
   const d = cb.delegated;
   if (d.retransmit.count === 0) cb.congestion.onTimeout(d, (d.sndMax - d.sndUna) | 0, cb.sendMss, tcp.now);
   d.cWnd = cb.sendMss;
+  rollBack(cb);
+  // A peer that SACKed the byte at SND.UNA without acknowledging it has thrown data away (RFC 2018 section 8).
+  const board = cb.scoreboard;
+  if (board !== null && !board.isEmpty && (d.retransmit.count > 0 || board.lowest === d.sndUna)) board.clear();
+}
+
+/** Lets everything outstanding be sent again from SND.UNA on; duplicate ACKs for it start no recovery (RFC 6582 section 4). */
+export function rollBack(cb: ControlBlock): void {
+  const d = cb.delegated;
   d.sndNxt = d.sndUna;
   d.dupAckCount = 0;
   cb.inRecovery = false;
@@ -94,9 +107,6 @@ export function enterTimeoutRecovery(tcp: TcpContext, cb: ControlBlock): void {
   cb.recoveryPoint = d.sndMax;
   cb.recoveryPointValid = true;
   cb.timing = false;
-  // A peer that SACKed the byte at SND.UNA without acknowledging it has thrown data away (RFC 2018 section 8).
-  const board = cb.scoreboard;
-  if (board !== null && !board.isEmpty && (d.retransmit.count > 0 || board.lowest === d.sndUna)) board.clear();
 }
 
 /** Sends during SACK recovery while the pipe has room (RFC 6675 section 5 steps C.1–C.5). */
@@ -144,6 +154,8 @@ function sendNewSegment(tcp: TcpContext, cb: ControlBlock): number {
   const room = d.sndWnd - offset;
   const length = Math.min(unsent, cb.sendMss, room);
   if (room <= 0 || (length < cb.sendMss && length < unsent)) return 0;
+  // Nagle: text is outstanding for sure (RFC 9293 section 3.7.4).
+  if (length > 0 && length < cb.sendMss && !fin && cb.cached.flags & TcpCachedFlag.NAGLING_ENABLED) return 0;
   const withFin = fin && length === unsent && room > length;
   if (length === 0 && !withFin) return 0;
   d.sndNxt = d.sndMax;

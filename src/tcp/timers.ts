@@ -144,6 +144,12 @@ function keepAliveExpired(tcp: TcpContext, cb: ControlBlock): void {
     cb.keepAliveDeadline = cb.lastReceivedAt + cb.cached.kaTimeout;
     return;
   }
+  // Text that is outstanding asks already, by retransmission (RFC 9293 section 3.8.4, MUST-26).
+  if (!mitigating && d.sndMax !== d.sndUna) {
+    d.keepAlive.probeCount = 0;
+    cb.keepAliveDeadline = tcp.ticks + cb.cached.kaTimeout;
+    return;
+  }
   if (d.keepAlive.probeCount >= maximum) {
     cb.disposition |= mitigating ? Disposition.MITIGATION_EXPIRED : Disposition.TIMED_OUT;
     if (mitigating) enterClosed(tcp, cb);

@@ -137,6 +137,12 @@ export class End implements ConnectionOwner {
     if (this.cb.receiveBuffered > 0) consumed(this.tcp, this.cb, this.cb.receiveBuffered);
   }
 
+  /** The application takes up to `limit` bytes of what was delivered. */
+  take(limit: number): void {
+    this.tcp.setTime(this.pair.now);
+    consumed(this.tcp, this.cb, Math.min(limit, this.cb.receiveBuffered));
+  }
+
   /** Everything received, in one piece. */
   bytes(): Uint8Array {
     const all = new Uint8Array(this.receivedBytes);
