@@ -12,8 +12,10 @@ export function notify(connection: Connection): void {
   for (const { done, result } of results) done(result);
   if (events & ConnectionEvent.OWNER_CHANGED) connection.handlers.ownerChanged?.(connection);
   if (events & ConnectionEvent.READABLE && connection.received.length > 0) connection.handlers.readable?.(connection);
-  if (events & ConnectionEvent.DRAINED) connection.handlers.drained?.(connection);
-  if (connection.peerClosed && !connection.peerClosedDelivered && hasEverything(connection)) {
+  if (events & ConnectionEvent.DRAINED && !connection.abortRequested) connection.handlers.drained?.(connection);
+  // Who aborts hears of the end and of nothing else: any handler above may have.
+  const isEndDue = connection.peerClosed && !connection.peerClosedDelivered && !connection.abortRequested;
+  if (isEndDue && hasEverything(connection)) {
     connection.peerClosedDelivered = true;
     connection.handlers.peerClosed?.(connection);
   }
@@ -24,7 +26,8 @@ function notifyClosed(connection: Connection): void {
   const { closed } = connection;
   if (closed === null || connection.closedDelivered) return;
   // A good end comes after the end of the data.
-  if (closed.reason === null && connection.peerClosed && !connection.peerClosedDelivered) return;
+  const isEndDue = connection.peerClosed && !connection.peerClosedDelivered && !connection.abortRequested;
+  if (closed.reason === null && isEndDue) return;
   connection.closedDelivered = true;
   connection.handlers.closed?.(connection, closed.reason);
 }

@@ -86,6 +86,7 @@ export class Terminator {
         this.terminate(connection, uploading);
       }
     } else if (uploading.stateLost) {
+      this.discard(block);
       this.lost(connection, uploading);
     } else if (block.status === NdisStatus.SUCCESS) {
       this.takeBack(connection, uploading, block);
@@ -139,6 +140,14 @@ export class Terminator {
     connection.raise(ConnectionEvent.OWNER_CHANGED);
     if (connection.path !== null) this.shared.leavePath(connection.path);
     this.environment.transport.end(connection, 'ECONNABORTED');
+  }
+
+  /** Lists that came back with a state that is worth nothing: ours are freed, the target's go home (TERM-24). */
+  private discard({ state, netBufferListChain }: ProtocolOffloadBlockList): void {
+    this.environment.pool.freeChain(netBufferListChain);
+    if (state?.kind === 'tcp' && state.bufferedData !== null) {
+      this.environment.binding.offloadTcpReceiveReturn(state.bufferedData);
+    }
   }
 
   private takeBack(connection: Connection, uploading: Uploading, block: ProtocolOffloadBlockList): void {
@@ -217,6 +226,8 @@ export class Terminator {
     const end = endOf(connection, uploading.io, cb.delegated.state);
     if (end !== undefined) {
       if (end === 'ETIMEDOUT') abort(core.tcp, cb);
+      // In good order: the peer's FIN was before that, whether or not the target had occasion to tell.
+      if (end === null) connection.notePeerClosed();
       transport.end(connection, end);
       return;
     }
