@@ -52,7 +52,7 @@ export class AdapterStatus {
   enable(): void {
     this.phase = 'enabling';
     this.pausedMeanwhile = false;
-    this.request(oidQuery(Oid.TCP_TASK_OFFLOAD));
+    this.environment.core.defer(() => this.request(oidQuery(Oid.TCP_TASK_OFFLOAD)));
   }
 
   /** The answer to a request that was pending. */
@@ -72,7 +72,7 @@ export class AdapterStatus {
         core.defer(() => this.observer.uploadAll('UPLOAD_ALL'));
         return;
       case NdisStatus.OFFLOAD_RESUME:
-        core.defer(() => this.enable());
+        this.enable();
         return;
       case NdisStatus.LINK_STATE:
         // The decision is the host's (TERM-28): its own retransmissions are as good as the target's on a dead link.
