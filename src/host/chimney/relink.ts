@@ -46,7 +46,7 @@ export class Relinks {
     const ready = new Map<Neighbor, Path[]>();
     for (const path of [...this.moving]) {
       if (path.shared.phase === 'absent' || path.offloadedNeighbor === path.neighbor) {
-        this.moving.delete(path);
+        this.forget(path);
       } else if (path.shared.phase === 'offloaded' && !path.shared.busy && this.isThere(path)) {
         const paths = ready.get(path.neighbor);
         if (paths === undefined) ready.set(path.neighbor, [path]);
@@ -73,6 +73,7 @@ export class Relinks {
     const state = neighborState(neighbor, core.tcp.ticks);
     const block = newOffload(neighbor.shared.handle, OffloadStateType.NEIGHBOR, state);
     neighbor.shared.phase = 'initiating';
+    neighbor.shared.reserved = true;
     block.protocolReserved = (): void => {
       neighbor.shared.phase = isOffloaded(block.status) ? 'offloaded' : 'absent';
       if (neighbor.shared.phase === 'absent') this.giveUp(path);
@@ -88,6 +89,7 @@ export class Relinks {
     const root = linker(neighbor.shared.handle, OffloadStateType.NEIGHBOR);
     const blocks = paths.map((path) => linker(path.shared.handle, OffloadStateType.IP4));
     root.dependentBlockList = linkBlocks(blocks);
+    neighbor.shared.reserved = false;
     neighbor.shared.busy = true;
     for (const path of paths) path.shared.busy = true;
     root.protocolReserved = (): void => {
@@ -122,7 +124,16 @@ export class Relinks {
 
   /** The path cannot be moved in the target: its connections are taken back, and it goes with them. */
   private giveUp(path: Path): void {
-    this.moving.delete(path);
+    this.forget(path);
     this.observer.pathBroken(path);
+  }
+
+  /** Nothing waits for the new neighbor of the path any more. */
+  private forget(path: Path): void {
+    this.moving.delete(path);
+    const { neighbor } = path;
+    if (!neighbor.shared.reserved) return;
+    neighbor.shared.reserved = false;
+    this.environment.core.defer(() => this.shared.releaseNeighbor(neighbor));
   }
 }

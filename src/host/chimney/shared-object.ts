@@ -19,6 +19,8 @@ export class SharedObject {
   dirty = false;
   /** The host has invalidated the object: it is not updated any more (UPD-03), only terminated. */
   invalidated = false;
+  /** Something will depend on the object soon: it is not terminated although nothing does yet. */
+  reserved = false;
   /** Terminates that failed: a second one ends the object (spec/decisions.md 9). */
   failedTerminates = 0;
 
@@ -32,6 +34,7 @@ export class SharedObject {
     this.busy = false;
     this.dirty = false;
     this.invalidated = false;
+    this.reserved = false;
     this.failedTerminates = 0;
     this.handle.miniportOffloadContext = null;
   }

@@ -30,7 +30,7 @@ export class SharedObjects {
   release(path: Path): void {
     const neighbor = path.offloadedNeighbor;
     if (neighbor === null || !isIdle(path.shared)) return;
-    const takesNeighbor = neighbor.shared.dependents === 1 && isSettled(neighbor.shared);
+    const takesNeighbor = neighbor.shared.dependents === 1 && isSettled(neighbor.shared) && !neighbor.shared.reserved;
     const pathBlock = linker(path.shared.handle, OffloadStateType.IP4);
     const root = takesNeighbor ? neighborBlock(neighbor) : placeholder(OffloadStateType.NEIGHBOR);
     root.dependentBlockList = pathBlock;
@@ -106,7 +106,7 @@ function isSettled(shared: SharedObject): boolean {
 }
 
 function isIdle(shared: SharedObject): boolean {
-  return isSettled(shared) && shared.dependents === 0;
+  return isSettled(shared) && shared.dependents === 0 && !shared.reserved;
 }
 
 function neighborBlock(neighbor: Neighbor): OffloadBlockList {

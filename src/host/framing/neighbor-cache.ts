@@ -127,13 +127,10 @@ export class NeighborCache {
       return;
     }
     // An address probe (RFC 5227 section 2.1.1) has no sender address: there is nothing to learn.
-    if (!sender.isUnspecified) {
-      if (!sender.isInPrefix(address, prefixLength)) {
-        this.core.drops.count(DropReason.ARP_SENDER);
-        return;
-      }
-      this.learn(packet.senderAddress, mac, isForUs, isRequest);
-    }
+    // A sender from outside of the link's network gets its answer, but is never a next hop of ours.
+    if (sender.isInPrefix(address, prefixLength)) this.learn(packet.senderAddress, mac, isForUs, isRequest);
+    else if (!sender.isUnspecified) this.core.drops.count(DropReason.ARP_SENDER);
+
     if (isForUs && isRequest) this.answer(packet.senderAddress, mac);
   }
 
