@@ -8,7 +8,7 @@ import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
 import { finPending } from './flight.ts';
 import { isSynchronized, TcpState } from './state.ts';
-import { TcpCachedFlag, TIMER_NOT_RUNNING } from './variables.ts';
+import { MAX_RT_UNLIMITED, TcpCachedFlag, TIMER_NOT_RUNNING } from './variables.ts';
 
 /** Exponent at which every back-off has reached its cap. */
 const MAXIMUM_BACKOFF_SHIFT = 20;
@@ -32,10 +32,27 @@ export function isProbing(cb: ControlBlock): boolean {
   return d.sndWnd === 0 && isSynchronized(d.state) && (cb.sendQueue.length > 0 || finPending(cb));
 }
 
-/** Starts the retransmit timer for the current back-off (RFC 6298 rule 5.1). */
+/** Starts the retransmit timer for the current back-off (RFC 6298 rule 5.1), or for what MaxRT leaves (TMR-RTX-03). */
 export function startRetransmitTimer(tcp: TcpContext, cb: ControlBlock): void {
-  const shift = isSynchronized(cb.delegated.state) ? cb.delegated.retransmit.count : cb.synRetransmissions;
-  setRetransmitTimer(tcp, cb, backedOffRto(tcp, cb, shift));
+  const d = cb.delegated;
+  if (!isSynchronized(d.state)) {
+    setRetransmitTimer(tcp, cb, backedOffRto(tcp, cb, cb.synRetransmissions));
+    return;
+  }
+  const rto = backedOffRto(tcp, cb, d.retransmit.count);
+  const { maxRt } = cb.cached;
+  const limited = maxRt !== 0 && maxRt !== MAX_RT_UNLIMITED;
+  setRetransmitTimer(tcp, cb, limited ? Math.min(rto, Math.max(1, maxRt - d.totalRt)) : rto);
+}
+
+/**
+ * TotalRT as it stands: with what the running retransmit timer adds to it, when it runs for a segment (TMR-RTX-06). A
+ * hand-over must not lose that part, or a connection that moves often would never reach its limit.
+ */
+export function totalRetransmitTime(tcp: TcpContext, cb: ControlBlock): number {
+  const d = cb.delegated;
+  if (cb.retransmitDeadline === TIMER_NOT_RUNNING || d.sndUna === d.sndMax || isProbing(cb)) return d.totalRt;
+  return d.totalRt + tcp.ticks - cb.retransmitStartedAt;
 }
 
 /** Starts the retransmit timer, in whichever role, with `ticks`. */

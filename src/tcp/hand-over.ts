@@ -5,7 +5,7 @@
 import { createCongestionControl } from './congestion/index.ts';
 import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
-import { arm, isProbing, resetKeepAlive, setRetransmitTimer } from './deadlines.ts';
+import { arm, isProbing, resetKeepAlive, setRetransmitTimer, totalRetransmitTime } from './deadlines.ts';
 import { output } from './output.ts';
 import { rollBack } from './recovery.ts';
 import { isSynchronized } from './state.ts';
@@ -62,6 +62,7 @@ export function exportDelegated(tcp: TcpContext, cb: ControlBlock): TcpDelegated
   copy.sRtt = cb.rtt.exportSrtt(tcp.parameters.ticksPerSecond);
   copy.rttVar = cb.rtt.exportRttvar(tcp.parameters.ticksPerSecond);
   copy.tsRecentAge = Math.max(0, tcp.ticks - cb.tsRecentSetAt);
+  copy.totalRt = totalRetransmitTime(tcp, cb);
   copy.tsTime = timestampNow(tcp, cb); // TS-03, TS-04
   return copy;
 }

@@ -5,7 +5,7 @@
 import { MAXIMUM_WINDOW } from './congestion/congestion-control.ts';
 import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
-import { startRetransmitTimer } from './deadlines.ts';
+import { startRetransmitTimer, totalRetransmitTime } from './deadlines.ts';
 import { bytesInFlight, finPending } from './flight.ts';
 import type { SackScoreboard } from './sack-scoreboard.ts';
 import { after, atOrAfter, atOrBefore, before, latest } from './sequence.ts';
@@ -58,6 +58,7 @@ function enterRecovery(tcp: TcpContext, cb: ControlBlock, sack: boolean): void {
   d.cWnd = sack ? d.ssThresh : d.ssThresh + tcp.parameters.duplicateAckThreshold * cb.sendMss;
   retransmitOne(tcp, cb, d.sndUna);
   // RFC 6298 has no rule for it, but a timer started long ago would end the recovery just begun.
+  d.totalRt = totalRetransmitTime(tcp, cb);
   startRetransmitTimer(tcp, cb);
 }
 
