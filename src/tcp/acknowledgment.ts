@@ -46,13 +46,14 @@ export function acknowledge(tcp: TcpContext, cb: ControlBlock, header: TcpHeader
   if (atOrAfter(ack, d.sndUna)) updateSendWindow(tcp, cb, header);
 }
 
-/** RFC 5681 section 2 without SACK; RFC 6675 section 2 with it. */
+/** RFC 5681 section 2 without SACK; RFC 6675 section 2 with it. The answers to zero-window probes are no duplicates. */
 function isDuplicate(cb: ControlBlock, header: TcpHeader, sack: boolean, newlySacked: number): boolean {
   const d = cb.delegated;
   if (sack) return newlySacked > 0;
   return (
     header.acknowledgment === d.sndUna &&
     d.sndMax !== d.sndUna &&
+    d.sndWnd !== 0 &&
     header.payloadLength === 0 &&
     !(header.flags & TcpFlag.FIN) &&
     !cb.progressed &&

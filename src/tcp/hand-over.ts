@@ -168,7 +168,7 @@ export function applyUpdate(tcp: TcpContext, cb: ControlBlock, cached: TcpCached
   const timesChanged = previous.kaTimeout !== cached.kaTimeout || previous.kaInterval !== cached.kaInterval;
   if (commands & TcpCachedFlag.KEEP_ALIVE_RESTART || wasEnabled !== isEnabled || (reset && timesChanged)) {
     cb.lastReceivedAt = tcp.ticks;
-    resetKeepAlive(tcp, cb);
+    if (!cb.mitigating) resetKeepAlive(tcp, cb); // the mitigation of a blind reset keeps its own time (RST-07)
   }
   if (commands & TcpCachedFlag.MAX_RT_RESTART) cb.delegated.totalRt = 0;
   if (commands & TcpCachedFlag.UPDATE_RCV_WND && cached.initialRcvWnd !== cb.delegated.rcvWnd) {
