@@ -5,9 +5,9 @@ import { type ContractVerifier, createVerifier, Ndis, NdisStatus } from '../ndis
 import { SoftwareAdapter } from '../target/index.ts';
 import { stateName } from '../tcp/index.ts';
 import { IpAddress, MacAddress } from '../wire/index.ts';
-import { CheckedPort, type Station } from './checked-port.ts';
 import { DriftingClock } from './clock.ts';
 import { DelayedChannel } from './delayed-channel.ts';
+import { Middlebox, type Station } from './middlebox.ts';
 import type { Party, World } from './party.ts';
 import { type MachinePlan, pick, SIDES, type Side } from './scenario.ts';
 import { invariant } from './violation.ts';
@@ -28,6 +28,9 @@ export function addressOf(side: Side): IpAddress {
 function macAddressOf(side: Side): MacAddress {
   return MacAddress.fromWords(0x0200, side === 'a' ? 1 : 2);
 }
+
+/** Who answers for the router that has the smaller MTU. */
+const ROUTER = IpAddress.fromWords(4, NETWORK | 3);
 
 const STATIONS: readonly Station[] = SIDES.map((side) => ({
   address: addressOf(side),
@@ -69,6 +72,7 @@ export class Machine {
   private readonly world: World;
   private readonly plan: MachinePlan;
   private readonly random: Random;
+  readonly middlebox: Middlebox;
   private readonly channel: DelayedChannel;
   private isPaused = false;
 
@@ -82,6 +86,7 @@ export class Machine {
     this.adapterClock = new DriftingClock(plan.adapterClock.offsetMicroseconds, plan.adapterClock.driftPartsPerMillion);
     const adapterNow = () => this.adapterClock.at(timeline.now);
     this.channel = new DelayedChannel(random.fork(), adapterNow, plan.down, plan.up);
+    this.middlebox = new Middlebox(world, link, plan.middlebox, random.fork(), STATIONS, ROUTER);
     const nicRandom = random.fork();
     const hostRandom = random.fork();
     const ndis = new Ndis({ verifier: this.verifier });
@@ -89,7 +94,7 @@ export class Machine {
     this.adapter = new SoftwareAdapter({
       name: `nic-${side}`,
       macAddress,
-      link: new CheckedPort(link, STATIONS),
+      link: this.middlebox,
       limits: plan.limits,
       sendHandBack: plan.sendHandBack,
       supportsExtension: plan.supportsExtension,

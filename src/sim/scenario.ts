@@ -21,12 +21,25 @@ export interface ClockPlan {
   readonly driftPartsPerMillion: number;
 }
 
+/** What happens to frames between the wire and a machine. Probabilities are per segment, until the network heals. */
+export interface MiddleboxPlan {
+  /** None of the below happens. */
+  readonly isIdle: boolean;
+  readonly ipOptions: number;
+  readonly urgent: number;
+  readonly forged: number;
+  /** When the path becomes narrower, and from then on its MTU, bytes; Infinity: never. It stays so. */
+  readonly narrowAt: number;
+  readonly narrowMtu: number;
+}
+
 /** One machine: a host, its adapter, and what befalls them. Mean times are microseconds of true time. */
 export interface MachinePlan {
   readonly hostClock: ClockPlan;
   readonly adapterClock: ClockPlan;
   readonly down: ChannelDelay;
   readonly up: ChannelDelay;
+  readonly middlebox: MiddleboxPlan;
   readonly parameters: Partial<TcpParameters>;
   readonly offloadPolicy: OffloadPolicy;
   readonly receiveBufferBytes: number;
@@ -106,7 +119,7 @@ export function drawScenario(seed: number): Scenario {
     wireSeed: random.int32() >>> 0,
     mtu,
     wire: drawWire(random, mtu),
-    machines: { a: drawMachine(random), b: drawMachine(random) },
+    machines: { a: drawMachine(random, healAt, mtu), b: drawMachine(random, healAt, mtu) },
     connections,
     healAt,
   };
@@ -129,7 +142,7 @@ function drawWire(random: Random, mtu: number): Partial<DirectionSettings> {
   };
 }
 
-function drawMachine(random: Random): MachinePlan {
+function drawMachine(random: Random, healAt: number, mtu: number): MachinePlan {
   const isCalm = random.chance(0.05);
   const moves = pick(random, [2, 5, 10, 20, 50, 100, 300]) * MILLISECOND;
   const incidents = random.chance(0.4) ? between(random, 100, 1500) * MILLISECOND : Number.POSITIVE_INFINITY;
@@ -139,6 +152,7 @@ function drawMachine(random: Random): MachinePlan {
     adapterClock: drawClock(random),
     down: drawChannelDelay(random),
     up: drawChannelDelay(random),
+    middlebox: drawMiddlebox(random, healAt, mtu),
     parameters: drawParameters(random),
     offloadPolicy: pick(random, ['never', 'never', 'never', 'auto', 'always']),
     receiveBufferBytes: pick(random, [2, 8, 32, 64, 128, 1024]) * KIBIBYTE,
@@ -149,6 +163,19 @@ function drawMachine(random: Random): MachinePlan {
     moveInterval: isCalm ? Number.POSITIVE_INFINITY : moves,
     incidentInterval: incidents,
     hardwareFaultInterval: faults,
+  };
+}
+
+function drawMiddlebox(random: Random, healAt: number, mtu: number): MiddleboxPlan {
+  const isIdle = random.chance(0.6);
+  const narrows = !isIdle && mtu > 600 && random.chance(0.5);
+  return {
+    isIdle,
+    ipOptions: pick(random, [0, 0.02, 0.2]),
+    urgent: pick(random, [0, 0, 0.005]),
+    forged: pick(random, [0, 0.02]),
+    narrowAt: narrows ? between(random, 0, healAt) : Number.POSITIVE_INFINITY,
+    narrowMtu: between(random, 580, mtu - 1),
   };
 }
 

@@ -80,6 +80,8 @@ export class Simulation {
       a: new Machine(this.world, 'a', scenario.machines.a, this.wire.a, this.random.fork()),
       b: new Machine(this.world, 'b', scenario.machines.b, this.wire.b, this.random.fork()),
     };
+    this.machines.a.middlebox.opposite = this.machines.b.middlebox;
+    this.machines.b.middlebox.opposite = this.machines.a.middlebox;
   }
 
   /** Runs to the end. @throws InvariantViolation, RuleViolation, or whatever the code under test throws */
@@ -231,6 +233,7 @@ export class Simulation {
       this.coverage.count('segments held', statistics.segmentsHeld);
       this.coverage.count('segments forwarded', statistics.segmentsForwarded);
       this.coverage.count('uploads failed', statistics.uploadsFailed);
+      this.coverage.count('path MTU reductions', statistics.pathMtuReductions);
       this.coverage.count(
         `upload with sends handed back as ${this.scenario.machines[side].sendHandBack}`,
         statistics.uploads,
