@@ -9,6 +9,8 @@ import { ReceiveFlag } from '../ndis/characteristics.ts';
 import { type NetBufferList, netBufferListsOf } from '../ndis/net-buffer.ts';
 import { contiguousBytes } from '../ndis/net-buffer-data.ts';
 import { NetBufferListPool } from '../ndis/net-buffer-pool.ts';
+import type { DevicePowerState } from '../ndis/oid.ts';
+import type { NdisStatus } from '../ndis/status.ts';
 import { type ControlBlock, TcpContext, type TcpStatistics, type WheelEntry } from '../tcp/index.ts';
 import { DEFAULT_TCP_PARAMETERS } from '../tcp/parameters.ts';
 import {
@@ -25,6 +27,7 @@ import {
 import { Chimney } from './chimney/chimney.ts';
 import type { ChimneyEnvironment } from './chimney/environment.ts';
 import { type HostBinding, protocolCharacteristics } from './chimney/protocol.ts';
+import type { OffloadStatistics } from './chimney/statistics.ts';
 import type { Connection, ConnectionServices } from './connection.ts';
 import type { ConnectionHandlers } from './connection-types.ts';
 import { HostCore, type HostStatistics, type InterfaceConfiguration } from './core.ts';
@@ -176,6 +179,19 @@ export class HostStack {
   /** Another router leads out of the link from now on; offloaded paths over the old one are moved (UPD-10). */
   setGateway(gateway: IpAddress | null): void {
     this.core.defer(() => this.paths.setGateway(gateway));
+  }
+
+  /**
+   * Puts the adapter into a power state. Below full power every connection is taken back first (PM-01), and offloading
+   * starts again with D0. `answer` gets the adapter's status, from within `advance`.
+   */
+  setPower(state: DevicePowerState, answer: (status: NdisStatus) => void = () => {}): void {
+    this.chimney.power.set(state, answer);
+  }
+
+  /** Asks the adapter for the counters of offloaded traffic, to be added to `tcpStatistics` (STAT-18). */
+  queryOffloadStatistics(answer: (statistics: OffloadStatistics) => void): void {
+    this.chimney.statistics.query(answer);
   }
 
   /** Stops listening and aborts every connection. The binding closes when the target has given everything back. */
@@ -331,7 +347,7 @@ export class HostStack {
       framesReceived: (chain, flags) => this.framesReceived(chain, flags),
       framesSent: (chain) => this.framePool.freeChain(chain),
       statusIndicated: (indication) => this.chimney.status.indicated(indication),
-      oidRequestComplete: (request, status) => this.chimney.status.oidRequestComplete(request, status),
+      oidRequestComplete: (request, status) => this.chimney.oidRequestComplete(request, status),
       unbound: () => this.unbind(),
     };
   }

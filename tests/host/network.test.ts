@@ -241,12 +241,12 @@ describe('neighbors', () => {
     const { arpRequestsSent } = world.b.stack.statistics;
     // The neighbor vanishes: everything from a is lost.
     world.wire.observer = null;
-    world.wire.bToA.settings.loss = 1;
+    world.wire.bToA.configure({ loss: 1 });
     server.connection.send(pattern(100));
     world.until(() => server.connection.owner === 'host', 60_000);
     expect(world.b.stack.statistics.arpRequestsSent).toBeGreaterThanOrEqual(arpRequestsSent + 3);
     // It comes back, and so do the bytes.
-    world.wire.bToA.settings.loss = 0;
+    world.wire.bToA.configure({ loss: 0 });
     world.until(() => client.received === 2100, 120_000);
   });
 
@@ -297,10 +297,10 @@ describe('IP options', () => {
       world.wire.observer = (_time, direction, frame) => {
         if (direction === 'a-to-b' && frame.length > 500) copy ??= frame.slice();
       };
-      world.wire.aToB.settings.loss = 1;
+      world.wire.aToB.configure({ loss: 1 });
       client.connection.send(pattern(1000, 5));
       world.step();
-      world.wire.aToB.settings.loss = 0;
+      world.wire.aToB.configure({ loss: 0 });
       expect(copy).not.toBeNull();
       world.wire.b.onReceive(withIpOptions(copy ?? new Uint8Array(64)));
       world.run(5);

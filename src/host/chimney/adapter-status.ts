@@ -82,6 +82,11 @@ export class AdapterStatus {
     }
   }
 
+  /** No offload is to start until `enable`. */
+  suspend(): void {
+    this.pause();
+  }
+
   private pause(): void {
     if (this.phase === 'enabling') this.pausedMeanwhile = true;
     else if (this.phase === 'running') this.phase = 'paused';

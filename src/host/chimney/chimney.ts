@@ -14,6 +14,7 @@ import {
 } from '../../ndis/events.ts';
 import type { NetBufferList } from '../../ndis/net-buffer.ts';
 import type { NdisOffloadHandle } from '../../ndis/offload-handle.ts';
+import type { OidRequest } from '../../ndis/oid.ts';
 import { NdisStatus } from '../../ndis/status.ts';
 import type { Connection } from '../connection.ts';
 import type { Neighbor } from '../framing/neighbor.ts';
@@ -24,8 +25,10 @@ import type { ChimneyEnvironment } from './environment.ts';
 import { Initiator } from './initiate.ts';
 import { DisconnectPhase, type OffloadedIo } from './offloaded-io.ts';
 import { Policy } from './policy.ts';
+import { Power } from './power.ts';
 import { Relinks } from './relink.ts';
 import { SharedObjects } from './shared-objects.ts';
+import { StatisticsQueries } from './statistics.ts';
 import type { Offloaded } from './switch.ts';
 import { Terminator } from './terminate.ts';
 import { type BrokenObserver, Updates } from './update.ts';
@@ -35,6 +38,8 @@ export class Chimney implements AdapterObserver, BrokenObserver {
   readonly data: DataPath;
   readonly updates: Updates;
   readonly relinks: Relinks;
+  readonly power: Power;
+  readonly statistics: StatisticsQueries;
   private readonly environment: ChimneyEnvironment;
   private readonly shared: SharedObjects;
   private readonly initiator: Initiator;
@@ -52,6 +57,8 @@ export class Chimney implements AdapterObserver, BrokenObserver {
     this.initiator = new Initiator(environment, this.status, this.shared, (connection, request) =>
       this.policy.refused(connection, request),
     );
+    this.power = new Power(environment, this.status, (reason) => this.uploadAll(reason));
+    this.statistics = new StatisticsQueries(environment);
     this.terminator = new Terminator(environment, this.shared, (connection) => this.policy.returned(connection));
   }
 
@@ -87,6 +94,7 @@ export class Chimney implements AdapterObserver, BrokenObserver {
   pump(): void {
     this.relinks.pump();
     this.initiator.pump();
+    this.power.pump();
   }
 
   private serviceOffloaded(connection: Connection, offloaded: Offloaded): void {
@@ -162,6 +170,12 @@ export class Chimney implements AdapterObserver, BrokenObserver {
     const delta = state.delegated.nicReachabilityDelta;
     state.cached.hostReachabilityDelta = this.environment.neighbors.answerReachabilityQuery(neighbor, delta);
     this.environment.core.wake();
+  }
+
+  /** ProtocolOidRequestComplete. */
+  oidRequestComplete(request: OidRequest, status: NdisStatus): void {
+    if (this.power.complete(request, status) || this.statistics.complete(request, status)) return;
+    this.status.oidRequestComplete(request, status);
   }
 
   /** ProtocolTcpOffloadEvent. */
