@@ -55,7 +55,7 @@ function synchronizedArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeade
     if (lacksTimestamp(cb, header)) return;
     if (pawsRejects(tcp, cb, header)) {
       tcp.statistics.pawsDrops++;
-      sendAck(tcp, cb);
+      if (mayAnswer(tcp, cb, header)) sendAck(tcp, cb);
       return;
     }
   }
@@ -120,11 +120,22 @@ function rejectUnacceptable(tcp: TcpContext, cb: ControlBlock, header: TcpHeader
   }
   if (d.state === TcpState.SYN_RECEIVED) {
     // Our SYN-ACK was lost, or both sides opened at once (section 3.5, figure 8: then the answer is an ACK).
-    if (header.flags & TcpFlag.ACK) sendAck(tcp, cb);
-    else sendSyn(tcp, cb);
+    if (!(header.flags & TcpFlag.ACK)) sendSyn(tcp, cb);
+    else if (mayAnswer(tcp, cb, header)) sendAck(tcp, cb);
     return;
   }
-  cb.ackNow = true;
+  if (mayAnswer(tcp, cb, header)) cb.ackNow = true;
+}
+
+/**
+ * Two ends that disagree answer each other's ACKs with ACKs for ever, at the speed of the network. What carries no
+ * text, SYN or FIN is therefore answered at most once in half a second (RFC 5961 section 7 asks for such a limit).
+ */
+function mayAnswer(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): boolean {
+  if (header.payloadLength > 0 || header.flags & (TcpFlag.FIN | TcpFlag.SYN)) return true;
+  if (tcp.ticks < cb.emptyAnswerAfter) return false;
+  cb.emptyAnswerAfter = tcp.ticks + (tcp.parameters.ticksPerSecond >> 1);
+  return true;
 }
 
 /** The whole segment lies before RCV.NXT, but not further than a window. */

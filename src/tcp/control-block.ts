@@ -131,6 +131,8 @@ export class ControlBlock extends WheelEntry {
   mitigationKeepAlive = false;
   /** Tick before which no further challenge ACK answers a SYN (RST-06). */
   synChallengeAfter = -1;
+  /** Tick before which no empty segment outside of the window is answered again. */
+  emptyAnswerAfter = -1;
 
   /** Opened by a call of the user (SYN-SENT first) and not by a listener: RFC 9293 3.10.7.4 "initiated with an active OPEN". */
   activeOpen = false;

@@ -105,6 +105,21 @@ for (const [iss, irs] of SEQUENCE_BASES) {
         expect(script.state).toBe(state);
       });
 
+      it('RFC 5961 7: an empty segment outside of the window is answered once in half a second, text always', () => {
+        const script = make();
+        script.arrive({ seq: script.rcvNxt - 20_000 });
+        expect(script.take()).toEqual([answer(script)]);
+        for (let i = 0; i < 5; i++) script.arrive({ seq: script.rcvNxt - 20_000 });
+        expect(script.take(), 'an answer to each would be an endless exchange with a peer that does the same').toEqual(
+          [],
+        );
+        script.arrive({ seq: script.rcvNxt - 20_000, length: 10 });
+        expect(script.take()).toEqual([answer(script)]);
+        script.tcp.setTime(script.tcp.now + 500_000);
+        script.arrive({ seq: script.rcvNxt - 20_000 });
+        expect(script.take()).toEqual([answer(script)]);
+      });
+
       it('RFC 5961 4.2, RST-04, RST-06: every SYN is answered with an ACK, inside of the window one in 3 s', () => {
         const script = make();
         // In TIME-WAIT a bare SYN may open a new connection: there, a SYN with ACK.
