@@ -66,7 +66,8 @@ export class Socket extends Duplex {
       allowHalfOpen: options.allowHalfOpen ?? false,
       highWaterMark: options.highWaterMark,
       decodeStrings: true,
-      emitClose: true,
+      // `close` says whether there was an error, as in node:net: see `_destroy`.
+      emitClose: false,
     });
     this.runtimeHost = host;
   }
@@ -263,6 +264,8 @@ export class Socket extends Duplex {
     const { connection } = this;
     if (connection !== null && connection.closeReason === undefined) abandon(connection, error !== null);
     callback(error);
+    // After `error`, which the callback has queued.
+    process.nextTick(() => this.emit('close', error !== null));
   }
 
   // ---- the connection's side ----
@@ -337,6 +340,10 @@ export class Socket extends Duplex {
     this.drained();
     // In good order: the stream closes by itself when the application has read to the end.
     if (reason === null) return;
+    if (this.runtimeHost.closed) {
+      this.destroy();
+      return;
+    }
     const syscall = this.isConnecting ? 'connect' : 'read';
     this.isConnecting = false;
     this.destroy(new SocketError(reason, syscall, this.peer?.address, this.peer?.port));
@@ -344,8 +351,9 @@ export class Socket extends Duplex {
 
   private move(start: (connection: Connection, done: (result: OffloadResult) => void) => void): Promise<OffloadResult> {
     const { connection } = this;
-    if (connection === null) {
-      return Promise.resolve({ ok: false, status: NdisStatus.INVALID_STATE, reason: 'the socket is not connected' });
+    if (connection === null || this.destroyed) {
+      const reason = this.destroyed ? 'the socket was closed' : 'the socket is not connected';
+      return Promise.resolve({ ok: false, status: NdisStatus.INVALID_STATE, reason });
     }
     return new Promise((resolve) => start(connection, resolve));
   }

@@ -23,6 +23,7 @@ export class Gateway {
   private readonly options: GatewayOptions;
   private readonly server: Server;
   private readonly relays = new Set<Relay>();
+  private whenIdle: (() => void) | null = null;
   /** Clients that were reset because no port was free for a connection to the server. */
   refused = 0;
 
@@ -61,7 +62,8 @@ export class Gateway {
         clearTimeout(timer);
         // An error says that it did not listen: then nothing is to be given up.
         if (error === undefined) this.options.host.runtime.unref();
-        resolve();
+        if (this.relays.size === 0) resolve();
+        else this.whenIdle = resolve;
       });
     });
   }
@@ -78,7 +80,10 @@ export class Gateway {
       return;
     }
     this.relays.add(relay);
-    socket.once('close', () => this.relays.delete(relay));
+    socket.once('close', () => {
+      this.relays.delete(relay);
+      if (this.relays.size === 0) this.whenIdle?.();
+    });
   }
 }
 

@@ -47,6 +47,7 @@ export class Host {
   readonly adapter: SoftwareAdapter;
   readonly stack: HostStack;
   readonly address: IpAddress;
+  private isClosed = false;
 
   /** @throws TypeError when an address cannot be read */
   constructor(options: HostOptions) {
@@ -105,8 +106,15 @@ export class Host {
     return this.stack.listen({ port, backlog }, accept);
   }
 
-  /** Resets what is open, puts the resets on the link, and stops. */
+  /** Whether `close` was called. */
+  get closed(): boolean {
+    return this.isClosed;
+  }
+
+  /** Resets what is open, puts the resets on the link, and stops. Sockets are destroyed, without an error of theirs. */
   close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
     this.stack.close();
     for (let round = 0; round < CLOSING_ROUNDS; round++) {
       const now = this.runtime.now();

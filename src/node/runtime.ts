@@ -107,8 +107,8 @@ export class NodeRuntime {
       for (let round = 0; round < ROUNDS_PER_TURN && this.step(); round++);
     } finally {
       this.running = false;
+      this.arm();
     }
-    this.arm();
   }
 
   /** One round: whether anything was due. */
