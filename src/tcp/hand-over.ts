@@ -5,9 +5,17 @@
 import { createCongestionControl } from './congestion/index.ts';
 import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
-import { arm, isProbing, resetKeepAlive, setRetransmitTimer, totalRetransmitTime } from './deadlines.ts';
+import {
+  arm,
+  isProbing,
+  resetKeepAlive,
+  setRetransmitTimer,
+  startRetransmitTimer,
+  totalRetransmitTime,
+} from './deadlines.ts';
 import { output } from './output.ts';
 import { rollBack } from './recovery.ts';
+import { before } from './sequence.ts';
 import { isSynchronized } from './state.ts';
 import { sendAck, timestampNow } from './transmit.ts';
 import {
@@ -111,11 +119,21 @@ export function adopt(
   cb.lastReceivedAt = tcp.ticks;
   cb.lastSendAt = tcp.now;
   updateSegmentSizes(cb, tcp.parameters.maximumSegmentPayload);
+  // Less than a segment, counted with another segment size, would stop the sender for good.
+  cb.delegated.cWnd = Math.max(delegated.cWnd, cb.sendMss);
+  if (before(delegated.sndNxt, delegated.sndMax)) {
+    // In the middle of a timeout's retransmissions: duplicate ACKs below this point start no recovery (RFC 6582 section 4).
+    cb.recoveryPoint = delegated.sndMax;
+    cb.recoveryPointValid = true;
+  }
   cb.rtt.import(delegated.sRtt, delegated.rttVar, tcp.parameters.ticksPerSecond);
   // -1 is "not running", 0 is "due now" (TMR-GEN-04, TMR-RTX-07, TMR-KA-07, TMR-FW2-06).
   if (retransmit.timeoutDelta >= 0) setRetransmitTimer(tcp, cb, retransmit.timeoutDelta);
   if (keepAlive.timeoutDelta >= 0) adoptKeepAlive(tcp, cb, keepAlive.timeoutDelta);
   if (extension !== null) adoptExtension(tcp, cb, extension);
+  else adoptRecovery(tcp, cb);
+  // What is outstanding must not depend on the previous owner's having had a timer.
+  if (cb.retransmitDeadline < 0 && delegated.sndUna !== delegated.sndMax) startRetransmitTimer(tcp, cb);
   arm(tcp, cb);
 }
 
@@ -131,14 +149,27 @@ function adoptKeepAlive(tcp: TcpContext, cb: ControlBlock, ticks: number): void 
   }
 }
 
+/**
+ * Without the extension, DupAckCount tells that the previous owner was in loss recovery: its cWnd is what recovery made of
+ * it, and must not be reduced once more for the same losses. Recovery goes on until all that is outstanding is acknowledged.
+ */
+function adoptRecovery(tcp: TcpContext, cb: ControlBlock): void {
+  const d = cb.delegated;
+  if (d.dupAckCount < tcp.parameters.duplicateAckThreshold || d.sndNxt !== d.sndMax || d.sndUna === d.sndMax) return;
+  cb.inRecovery = true;
+  cb.recoveryPoint = d.sndMax;
+  cb.recoveryPointValid = true;
+  cb.highRxt = d.sndUna;
+}
+
 function adoptExtension(tcp: TcpContext, cb: ControlBlock, extension: TcpExtensionState): void {
   if (extension.outOfOrder.length > 0) {
     cb.reassemblyQueue(tcp.parameters.outOfOrderLimitSegments).restore(extension.outOfOrder);
   }
   const board = extension.scoreboard;
   for (let i = 0; i + 1 < board.length; i += 2) cb.sackScoreboard().add(board[i], board[i + 1]);
-  cb.recoveryPoint = extension.recoveryPoint;
-  cb.recoveryPointValid = extension.inRecovery;
+  if (extension.inRecovery) cb.recoveryPoint = extension.recoveryPoint;
+  cb.recoveryPointValid ||= extension.inRecovery;
   cb.inRecovery = extension.inRecovery;
   cb.highRxt = extension.highRxt;
   if (extension.srttMicroseconds > 0) cb.rtt.restore(extension.srttMicroseconds, extension.rttvarMicroseconds);

@@ -3,13 +3,19 @@
  * objects and payload copies, so that nothing but `src/tcp` is under test.
  */
 import {
+  adopt,
   type ConnectionOwner,
   ControlBlock,
   closeSend,
   consumed,
   DEFAULT_TCP_PARAMETERS,
+  exportDelegated,
+  exportExtension,
   openActive,
   openPassive,
+  output,
+  quiesce,
+  release,
   segmentArrives,
   send,
   TcpCachedState,
@@ -55,10 +61,19 @@ export function copyHeader(header: TcpHeader): TcpHeader {
   return copy;
 }
 
+/** A clock that runs beside the one of the pair: microseconds ahead, and how many of them pass for each of the pair's. */
+export interface Clock {
+  readonly offset: number;
+  readonly rate: number;
+}
+
+export const SAME_CLOCK: Clock = { offset: 0, rate: 1 };
+
 /** One end: an engine context, a control block and the application that reads and writes it. */
 export class End implements ConnectionOwner {
-  readonly tcp: TcpContext;
+  tcp: TcpContext;
   cb: ControlBlock;
+  clock = SAME_CLOCK;
   readonly received: Uint8Array[] = [];
   receivedBytes = 0;
   acknowledgedBytes = 0;
@@ -112,19 +127,46 @@ export class End implements ConnectionOwner {
     this.seen |= timersExpire(this.tcp, cb);
   }
 
+  /** The time of the pair on this end's clock. */
+  get now(): number {
+    return Math.floor(this.pair.now * this.clock.rate + this.clock.offset);
+  }
+
+  /** When this end is due next, on the pair's clock. */
+  nextDeadline(): number {
+    const { offset, rate } = this.clock;
+    if (rate === 1) return this.tcp.nextDeadline() - offset;
+    return Math.ceil((this.tcp.nextDeadline() - offset) / rate) + 1;
+  }
+
+  advance(): void {
+    this.tcp.advance(this.now, (entry) => this.expired(entry as ControlBlock));
+  }
+
+  /** Moves the connection to a fresh control block on a fresh engine with another clock, at once. */
+  move(clock: Clock, extension: boolean, seed: number): void {
+    this.tcp.setTime(this.now);
+    const { parameters } = this.tcp;
+    this.clock = clock;
+    const tcp = new TcpContext(parameters, seededRandom(seed), this.now);
+    const from = this.tcp;
+    this.tcp = tcp;
+    this.cb = moveConnection(from, this.cb, tcp, extension);
+  }
+
   /** The application writes, or closes. */
   write(bytes: Uint8Array): void {
-    this.tcp.setTime(this.pair.now);
+    this.tcp.setTime(this.now);
     send(this.tcp, this.cb, bytes);
   }
 
   close(): void {
-    this.tcp.setTime(this.pair.now);
+    this.tcp.setTime(this.now);
     closeSend(this.tcp, this.cb);
   }
 
   arrive(segment: WireSegment): void {
-    this.tcp.setTime(this.pair.now);
+    this.tcp.setTime(this.now);
     const header = copyHeader(segment.header);
     header.payloadOffset = 0;
     header.payloadLength = segment.payload.length;
@@ -139,7 +181,7 @@ export class End implements ConnectionOwner {
 
   /** The application takes up to `limit` bytes of what was delivered. */
   take(limit: number): void {
-    this.tcp.setTime(this.pair.now);
+    this.tcp.setTime(this.now);
     consumed(this.tcp, this.cb, Math.min(limit, this.cb.receiveBuffered));
   }
 
@@ -199,7 +241,7 @@ export class Pair {
 
   /** Three-way handshake: `a` opens, `b` listens. */
   open(): this {
-    this.a.tcp.setTime(this.now);
+    this.a.tcp.setTime(this.a.now);
     openActive(this.a.tcp, this.a.cb, this.iss[0]);
     return this;
   }
@@ -211,11 +253,7 @@ export class Pair {
       if (done()) return this;
       this.flights.sort((x, y) => x.at - y.at || x.order - y.order);
       const flight = this.flights[0];
-      const next = Math.min(
-        flight?.at ?? Number.POSITIVE_INFINITY,
-        this.a.tcp.nextDeadline(),
-        this.b.tcp.nextDeadline(),
-      );
+      const next = Math.min(flight?.at ?? Number.POSITIVE_INFINITY, this.a.nextDeadline(), this.b.nextDeadline());
       if (next > end) {
         this.now = end;
         return this;
@@ -225,7 +263,8 @@ export class Pair {
         this.flights.shift();
         this.deliver(flight.segment);
       }
-      for (const side of [this.a, this.b]) side.tcp.advance(this.now, (entry) => side.expired(entry as ControlBlock));
+      this.a.advance();
+      this.b.advance();
     }
     throw new Error('the pair did not come to rest');
   }
@@ -234,12 +273,34 @@ export class Pair {
     const to = segment.from === 'a' ? this.b : this.a;
     const listening = to === this.b && to.cb.delegated.state === 0 && to.cb.iss === 0;
     if (listening && segment.header.flags === TcpFlag.SYN) {
-      to.tcp.setTime(this.now);
+      to.tcp.setTime(to.now);
       openPassive(to.tcp, to.cb, segment.header, this.iss[1]);
       return;
     }
     to.arrive(segment);
   }
+}
+
+/**
+ * Hands a connection from one engine to another as a host and a target do, and lets it go on there. What crosses is cloned,
+ * as between threads. Without `extension`, what the contract has no room for is lost.
+ */
+export function moveConnection(from: TcpContext, old: ControlBlock, to: TcpContext, extension: boolean): ControlBlock {
+  quiesce(from, old);
+  const delegated = structuredClone(exportDelegated(from, old));
+  const more = extension ? structuredClone(exportExtension(from, old)) : null;
+  const unacknowledged = new Uint8Array(old.sendQueue.length);
+  old.sendQueue.copyTo(0, unacknowledged.length, unacknowledged, 0);
+  const buffered = old.receiveBuffered;
+  release(from, old);
+  const constant = Object.assign(new TcpConstantState(), structuredClone(old.constant));
+  const cached = Object.assign(new TcpCachedState(), structuredClone(old.cached));
+  const cb = new ControlBlock(to, old.owner, old.attachment, constant, cached, old.headerOverhead, old.pathMtu);
+  // In pieces, so that nothing depends on how the chain is cut.
+  for (let at = 0; at < unacknowledged.length; at += 1000) cb.sendQueue.append(unacknowledged.slice(at, at + 1000));
+  adopt(to, cb, delegated, more, buffered);
+  output(to, cb);
+  return cb;
 }
 
 /** Whether two byte strings are the same. */

@@ -22,7 +22,7 @@ import {
   timersExpire,
 } from '../../src/tcp/index.ts';
 import { TcpFlag, TcpHeader } from '../../src/wire/tcp-header.ts';
-import { seededRandom } from './pair.ts';
+import { moveConnection, seededRandom } from './pair.ts';
 
 /** A segment of the peer; what is left out is what an ideal peer would send. */
 export interface Incoming {
@@ -93,7 +93,7 @@ const peerByte = (position: number) => (Math.imul(position, 31) + (position >>> 
 const ownByte = (position: number) => (Math.imul(position, 17) + (position >>> 8) * 5 + 3) & 0xff;
 
 export class Script implements ConnectionOwner {
-  readonly tcp: TcpContext;
+  tcp: TcpContext;
   cb: ControlBlock;
   /** Disposition bits of everything that happened since the last `takeSeen`. */
   seen = 0;
@@ -102,7 +102,7 @@ export class Script implements ConnectionOwner {
   readonly options: ScriptOptions;
   readonly iss: number;
   readonly irs: number;
-  private readonly startedAt: number;
+  private startedAt: number;
   private queued = 0;
   private sent: Outgoing[] = [];
   private lastValue = 0;
@@ -223,6 +223,17 @@ export class Script implements ConnectionOwner {
   /** The application takes `length` bytes. */
   read(length: number): void {
     consumed(this.tcp, this.cb, length);
+  }
+
+  /** Moves the connection to a fresh engine whose clock stands at `nowMicroseconds`; the script's own time goes on. */
+  moveTo(nowMicroseconds: number, extension: boolean): this {
+    const elapsed = this.tcp.now - this.startedAt;
+    const tcp = new TcpContext(this.tcp.parameters, seededRandom(8), nowMicroseconds);
+    const from = this.tcp;
+    this.tcp = tcp;
+    this.startedAt = nowMicroseconds - elapsed;
+    this.cb = moveConnection(from, this.cb, tcp, extension);
+    return this;
   }
 
   close(): void {
