@@ -46,6 +46,20 @@ describe('pause, upload-all, resume', () => {
     }
   });
 
+  it('believes the last word when a resume and an upload-all follow each other at once', () => {
+    const world = new World();
+    const { server } = world.connect(80);
+    server.connection.offload();
+    world.b.adapter.indicateResume();
+    world.b.adapter.indicateUploadAll();
+    world.run(10);
+    expect(server.connection.owner).toBe('host');
+    expect(world.move(server, 'offload')).toMatchObject({ ok: false, status: NdisStatus.PAUSED });
+    world.b.adapter.indicateResume();
+    world.run(1);
+    expect(world.move(server, 'offload')).toMatchObject({ ok: true });
+  });
+
   it('takes everything back when the link goes down (TERM-28)', () => {
     const world = new World();
     const { server } = world.connect(80);
