@@ -109,7 +109,7 @@ for (const [iss, irs] of SEQUENCE_BASES) {
         const script = make();
         script.arrive({ seq: script.rcvNxt - 20_000 });
         expect(script.take()).toEqual([answer(script)]);
-        for (let i = 0; i < 5; i++) script.arrive({ seq: script.rcvNxt - 20_000 });
+        script.arrive({ seq: script.rcvNxt - 20_000 });
         expect(script.take(), 'an answer to each would be an endless exchange with a peer that does the same').toEqual(
           [],
         );
