@@ -89,7 +89,16 @@ export class HostCore {
     const actions = this.actions;
     if (actions.length === 0) return;
     this.actions = [];
-    for (const action of actions) action();
+    let done = 0;
+    try {
+      for (const action of actions) {
+        done++;
+        action();
+      }
+    } finally {
+      // Some are answers to the application, which may throw.
+      if (done < actions.length) this.actions = [...actions.slice(done), ...this.actions];
+    }
   }
 
   /** The next IPv4 identification: the host uses 0x0000…0x7FFF only (IPID-02). */

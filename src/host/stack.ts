@@ -6,7 +6,7 @@
  */
 import type { NdisBinding } from '../ndis/binding.ts';
 import { ReceiveFlag } from '../ndis/characteristics.ts';
-import { type NetBufferList, netBufferListsOf } from '../ndis/net-buffer.ts';
+import { linkNetBufferLists, type NetBufferList, netBufferListsOf } from '../ndis/net-buffer.ts';
 import { contiguousBytes } from '../ndis/net-buffer-data.ts';
 import { NetBufferListPool } from '../ndis/net-buffer-pool.ts';
 import type { DevicePowerState } from '../ndis/oid.ts';
@@ -237,11 +237,18 @@ export class HostStack {
   private serviceConnections(): void {
     const connections = this.scheduled;
     this.scheduled = [];
-    for (const connection of connections) {
-      connection.scheduled = false;
-      this.transport.service(connection);
-      this.chimney.service(connection);
-      notify(connection);
+    let done = 0;
+    try {
+      for (const connection of connections) {
+        done++;
+        connection.scheduled = false;
+        this.transport.service(connection);
+        this.chimney.service(connection);
+        notify(connection);
+      }
+    } finally {
+      // The application's handlers may throw: nobody else loses his turn by that.
+      if (done < connections.length) this.scheduled = [...connections.slice(done), ...this.scheduled];
     }
   }
 
@@ -338,6 +345,18 @@ export class HostStack {
     this.binding.close();
   }
 
+  /** The adapter is taken away: whatever used it has ended. */
+  private adapterGone(): void {
+    if (this.binding.closed) return;
+    for (const connection of this.transport.connections) this.transport.end(connection, 'ECONNABORTED');
+    this.transport.closeListeners();
+    const received = this.incoming.filter((item): item is NetBufferList => !(item instanceof Uint8Array));
+    this.incoming = [];
+    const chain = linkNetBufferLists(received);
+    if (chain !== null) this.binding.returnNetBufferLists(chain);
+    this.unbind();
+  }
+
   // ---- how the parts reach each other ----
 
   /** The protocol binding context: upcalls of NDIS. */
@@ -348,7 +367,7 @@ export class HostStack {
       framesSent: (chain) => this.framePool.freeChain(chain),
       statusIndicated: (indication) => this.chimney.status.indicated(indication),
       oidRequestComplete: (request, status) => this.chimney.oidRequestComplete(request, status),
-      unbound: () => this.unbind(),
+      unbound: () => this.adapterGone(),
     };
   }
 

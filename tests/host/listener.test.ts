@@ -123,4 +123,44 @@ describe('listeners', () => {
     expect(world.b.adapter.offloadedConnections).toBe(0);
     world.b.adapter.halt();
   });
+
+  it('ends everything when the adapter is taken away', () => {
+    const world = new World();
+    const { server } = world.connect(80);
+    world.b.adapter.halt();
+    expect(world.b.stack.closed).toBe(true);
+    world.run(10);
+    expect(server.closed).toBe('ECONNABORTED');
+    expect([...world.b.stack.connections()]).toEqual([]);
+  });
+
+  it('a handler that throws costs nobody else his turn', () => {
+    const world = new World();
+    const heard: number[] = [];
+    let thrown = 0;
+    world.b.stack.listen({ port: 80 }, (connection) => {
+      connection.handlers = {
+        readable: (one) => {
+          heard.push(one.remotePort);
+          throw new Error('the application is broken');
+        },
+      };
+    });
+    const clients = Array.from(
+      { length: 5 },
+      () => new Peer(world.a.stack.connect({ address: world.b.address, port: 80 })),
+    );
+    world.until(() => clients.every((client) => client.isConnected));
+    for (const client of clients) client.connection.send(Uint8Array.of(1));
+    for (let attempt = 0; attempt < 20; attempt++) {
+      try {
+        world.run(10);
+      } catch (error) {
+        expect(String(error)).toContain('the application is broken');
+        thrown++;
+      }
+    }
+    expect(thrown).toBe(5);
+    expect(new Set(heard).size).toBe(5);
+  });
 });

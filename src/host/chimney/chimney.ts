@@ -52,7 +52,7 @@ export class Chimney implements AdapterObserver, BrokenObserver {
     this.data = new DataPath(environment);
     this.updates = new Updates(environment, this);
     this.policy = new Policy(environment, this.status);
-    this.shared = new SharedObjects(environment, () => this.settled());
+    this.shared = new SharedObjects(environment);
     this.relinks = new Relinks(environment, this.status, this.shared, this);
     this.initiator = new Initiator(environment, this.status, this.shared, (connection, request) =>
       this.policy.refused(connection, request),
@@ -142,12 +142,14 @@ export class Chimney implements AdapterObserver, BrokenObserver {
     this.takeBackWhere('path', (connection) => connection.path === path);
   }
 
-  /** Something that an initiate, a relink or a release may wait for has ended. */
-  settled(): void {
-    this.environment.core.defer(() => {
-      for (const path of this.environment.paths) this.shared.release(path);
-      for (const neighbor of this.environment.neighbors) this.shared.releaseNeighbor(neighbor);
-    });
+  /** @see BrokenObserver.neighborSettled */
+  neighborSettled(neighbor: Neighbor): void {
+    this.shared.releaseNeighborLater(neighbor);
+  }
+
+  /** @see BrokenObserver.pathSettled */
+  pathSettled(path: Path): void {
+    this.shared.releaseLater(path);
   }
 
   private takeBackWhere(reason: string, concerns: (connection: Connection) => boolean): void {

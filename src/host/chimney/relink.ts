@@ -77,7 +77,7 @@ export class Relinks {
     block.protocolReserved = (): void => {
       neighbor.shared.phase = isOffloaded(block.status) ? 'offloaded' : 'absent';
       if (neighbor.shared.phase === 'absent') this.giveUp(path);
-      this.observer.settled();
+      this.observer.neighborSettled(neighbor);
     };
     this.environment.flush();
     if (binding.initiateOffload(block) === NdisStatus.PENDING) return;
@@ -103,8 +103,7 @@ export class Relinks {
         }
         this.shared.releaseLater(path);
       });
-      this.environment.core.defer(() => this.shared.releaseNeighbor(neighbor));
-      this.observer.settled();
+      this.observer.neighborSettled(neighbor);
     };
     this.environment.flush();
     if (this.environment.binding.updateOffload(root) === NdisStatus.PENDING) return;

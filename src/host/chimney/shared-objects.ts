@@ -12,12 +12,9 @@ import type { SharedObject } from './shared-object.ts';
 
 export class SharedObjects {
   private readonly environment: ChimneyEnvironment;
-  /** Something became free that an initiate or a relink may wait for. */
-  private readonly changed: () => void;
 
-  constructor(environment: ChimneyEnvironment, changed: () => void) {
+  constructor(environment: ChimneyEnvironment) {
     this.environment = environment;
-    this.changed = changed;
   }
 
   /** A connection of the path left the target, or never got there. */
@@ -39,7 +36,7 @@ export class SharedObjects {
     this.terminate(root, () => {
       if (this.pathTerminated(path, pathBlock)) neighbor.shared.dependents--;
       if (takesNeighbor) this.neighborTerminated(neighbor, root);
-      else this.environment.core.defer(() => this.releaseNeighbor(neighbor));
+      else this.releaseNeighborLater(neighbor);
     });
   }
 
@@ -49,6 +46,11 @@ export class SharedObjects {
     const root = neighborBlock(neighbor);
     neighbor.shared.phase = 'terminating';
     this.terminate(root, () => this.neighborTerminated(neighbor, root));
+  }
+
+  /** Has a neighbor looked at from within `HostStack.advance`. */
+  releaseNeighborLater(neighbor: Neighbor): void {
+    this.environment.core.defer(() => this.releaseNeighbor(neighbor));
   }
 
   /** Has a path looked at from within `HostStack.advance`. */
@@ -61,7 +63,8 @@ export class SharedObjects {
     const { binding } = this.environment;
     root.protocolReserved = (): void => {
       done();
-      this.changed();
+      // An initiate may have waited for this (INIT-05): `Chimney.pump` looks.
+      this.environment.core.defer(() => {});
     };
     // Nothing passes to an adapter that was switched off: then it has no objects either.
     if (binding.terminateOffload(root) !== NdisStatus.PENDING) {

@@ -27,8 +27,9 @@ const LEVELS = TcpCachedFlag.KEEP_ALIVE_ENABLED | TcpCachedFlag.NAGLING_ENABLED;
 export interface BrokenObserver {
   neighborBroken(neighbor: Neighbor): void;
   pathBroken(path: Path): void;
-  /** The object can be terminated, or offloaded anew, after all. */
-  settled(): void;
+  /** An operation on the object has ended: it may be terminated now, if nothing depends on it. */
+  neighborSettled(neighbor: Neighbor): void;
+  pathSettled(path: Path): void;
 }
 
 export class Updates {
@@ -83,7 +84,7 @@ export class Updates {
       shared.busy = false;
       if (block.status !== NdisStatus.SUCCESS) this.observer.neighborBroken(neighbor);
       this.environment.core.defer(() => this.updateNeighbor(neighbor));
-      this.observer.settled();
+      this.observer.neighborSettled(neighbor);
     });
   }
 
@@ -97,7 +98,7 @@ export class Updates {
       shared.busy = false;
       if (block.status !== NdisStatus.SUCCESS) this.observer.pathBroken(path);
       this.environment.core.defer(() => this.updatePath(path));
-      this.observer.settled();
+      this.observer.pathSettled(path);
     });
   }
 
@@ -115,7 +116,7 @@ export class Updates {
       if (!succeeded) this.observer.neighborBroken(neighbor);
       this.environment.core.defer(() => this.environment.neighbors.reachabilityAnswer(neighbor, delta));
       this.environment.core.defer(() => this.updateNeighbor(neighbor));
-      this.observer.settled();
+      this.observer.neighborSettled(neighbor);
     });
     return true;
   }
@@ -134,7 +135,7 @@ export class Updates {
     this.call('invalidateOffload', linker(shared.handle, OffloadStateType.NEIGHBOR), () => {
       shared.busy = false;
       this.observer.neighborBroken(neighbor);
-      this.observer.settled();
+      this.observer.neighborSettled(neighbor);
     });
   }
 

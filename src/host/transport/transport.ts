@@ -129,7 +129,11 @@ export class Transport implements ConnectionOwner {
 
   /** Hands out established connections to the application. */
   accept(): void {
-    for (const listener of this.acceptQueue.splice(0)) listener.accept();
+    // A handler that throws must not cost the others their turn.
+    for (let listener = this.acceptQueue[0]; listener !== undefined; listener = this.acceptQueue[0]) {
+      listener.accept();
+      this.acceptQueue.shift();
+    }
   }
 
   /** Closes all listeners. */
