@@ -8,6 +8,7 @@ import { TcpState } from '../tcp/state.ts';
 import { TcpCachedFlag, TcpCachedState, type TcpConstantState } from '../tcp/variables.ts';
 import type { IpAddress } from '../wire/index.ts';
 import type { Ownership } from './chimney/switch.ts';
+import type { ConnectionOptions } from './connection-options.ts';
 import {
   type CloseReason,
   ConnectionCounters,
@@ -139,9 +140,12 @@ export class Connection implements PathMember {
     return false;
   }
 
-  /** The next unread bytes, or null. They count as consumed: the window may open. The view is the application's. */
-  read(): Uint8Array | null {
-    const chunk = this.received.shift();
+  /**
+   * The next unread bytes, at most `limit`, or null. They count as consumed: the window may open. The view is the
+   * application's.
+   */
+  read(limit = Number.POSITIVE_INFINITY): Uint8Array | null {
+    const chunk = this.received.shift(limit);
     if (chunk === null) return null;
     this.unreported += chunk.length;
     this.services.schedule(this);
@@ -153,6 +157,16 @@ export class Connection implements PathMember {
     if (this.shutdownRequested || this.closed !== null) return;
     this.shutdownRequested = true;
     this.services.schedule(this);
+  }
+
+  /**
+   * The application is done with the connection: the sending half closes as by `shutdown`, and nothing will be read any
+   * more. Bytes that are unread, or that arrive later, therefore reset it (RFC 2525 section 2.17).
+   */
+  detach(): void {
+    this.detached = true;
+    if (this.received.length > 0) this.abort();
+    else this.shutdown();
   }
 
   /** Ends the connection with a reset (RFC 9293 ABORT); unsent and unread bytes are dropped. */
@@ -250,6 +264,10 @@ export class Connection implements PathMember {
   shutdownPassedOn = false;
   /** @internal */
   abortRequested = false;
+  /** The application will not read any more. @internal */
+  detached = false;
+  /** What was chosen for this connection. @internal */
+  options: ConnectionOptions = {};
   /** @internal */
   peerClosed = false;
   /** The peer's FIN came before ours was sent: LAST-ACK and not CLOSING. @internal */
@@ -345,6 +363,7 @@ export class Connection implements PathMember {
 
   /** In-order bytes for the application. The view is kept. After `abort` they are dropped. @internal */
   deliver(bytes: Uint8Array): void {
+    if (this.detached) this.abort();
     if (this.abortRequested) return;
     if (this.received.length === 0) this.raise(ConnectionEvent.READABLE);
     this.received.push(bytes);

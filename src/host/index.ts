@@ -2,6 +2,7 @@
 
 export type { OffloadStatistics } from './chimney/statistics.ts';
 export { Connection } from './connection.ts';
+export type { ConnectionOptions } from './connection-options.ts';
 export {
   type CloseReason,
   ConnectionCounters,

@@ -24,10 +24,15 @@ export class ReceiveQueue {
     for (const chunk of chunks) this.bytes += chunk.length;
   }
 
-  /** Takes the next chunk, or null. */
-  shift(): Uint8Array | null {
-    if (this.head === this.chunks.length) return null;
+  /** Takes the next chunk, at most `limit` bytes of it, or null. */
+  shift(limit = Number.POSITIVE_INFINITY): Uint8Array | null {
+    if (this.head === this.chunks.length || limit <= 0) return null;
     const chunk = this.chunks[this.head];
+    if (chunk.length > limit) {
+      this.chunks[this.head] = chunk.subarray(limit);
+      this.bytes -= limit;
+      return chunk.subarray(0, limit);
+    }
     this.head++;
     this.bytes -= chunk.length;
     if (this.head === this.chunks.length) {

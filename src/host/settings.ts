@@ -4,6 +4,7 @@ import type { Ndis } from '../ndis/ndis.ts';
 import type { RandomInt32 } from '../tcp/context.ts';
 import type { TcpParameters } from '../tcp/parameters.ts';
 import type { IpAddress, MacAddress } from '../wire/index.ts';
+import type { ConnectionOptions } from './connection-options.ts';
 
 /**
  * Which connections the stack offers to the target by itself. `auto`: established, more than 128 KiB moved, not
@@ -39,6 +40,8 @@ export interface HostStackOptions {
   readonly sendBufferBytes?: number;
   /** Most bytes of segments held per connection while it moves. */
   readonly heldSegmentLimitBytes?: number;
+  /** For every connection of the stack; a listener or an opening may say otherwise. */
+  readonly connection?: ConnectionOptions;
 }
 
 /** The options with their defaults. */
@@ -47,12 +50,13 @@ export interface HostSettings {
   readonly receiveBufferBytes: number;
   readonly sendBufferBytes: number;
   readonly heldSegmentLimitBytes: number;
+  readonly connection: ConnectionOptions;
 }
 
 const MEBIBYTE = 1024 * 1024;
 
 /** The largest window that can be advertised (RFC 7323 section 2.2). */
-const MAXIMUM_WINDOW = 0x3fffffff;
+export const MAXIMUM_WINDOW = 0x3fffffff;
 
 /** Fills in the defaults. */
 export function settingsOf(options: HostStackOptions): HostSettings {
@@ -62,6 +66,7 @@ export function settingsOf(options: HostStackOptions): HostSettings {
     receiveBufferBytes: Math.max(1, Math.min(receive, MAXIMUM_WINDOW)),
     sendBufferBytes: Math.max(1, options.sendBufferBytes ?? MEBIBYTE),
     heldSegmentLimitBytes: Math.max(0, options.heldSegmentLimitBytes ?? 4 * MEBIBYTE),
+    connection: options.connection ?? {},
   };
 }
 

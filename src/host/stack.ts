@@ -29,6 +29,7 @@ import type { ChimneyEnvironment } from './chimney/environment.ts';
 import { type HostBinding, protocolCharacteristics } from './chimney/protocol.ts';
 import type { OffloadStatistics } from './chimney/statistics.ts';
 import type { Connection, ConnectionServices } from './connection.ts';
+import type { ConnectionOptions } from './connection-options.ts';
 import type { ConnectionHandlers } from './connection-types.ts';
 import { HostCore, type HostStatistics, type InterfaceConfiguration } from './core.ts';
 import type { Neighbor } from './framing/neighbor.ts';
@@ -50,6 +51,8 @@ export interface ListenOptions {
   readonly port: number;
   /** Connections that are half open or wait to be accepted; by default 128. */
   readonly backlog?: number;
+  /** For the connections that are accepted. */
+  readonly connection?: ConnectionOptions;
 }
 
 /** Where to connect to. */
@@ -58,6 +61,7 @@ export interface ConnectOptions {
   readonly port: number;
   /** By default an ephemeral one (RFC 6056). */
   readonly localPort?: number;
+  readonly connection?: ConnectionOptions;
 }
 
 const DEFAULT_BACKLOG = 128;
@@ -163,12 +167,13 @@ export class HostStack {
    * @throws Error when the port is taken.
    */
   listen(options: ListenOptions, handler: AcceptHandler): Listener {
-    return this.transport.listen(options.port, options.backlog ?? DEFAULT_BACKLOG, handler);
+    return this.transport.listen(options.port, options.backlog ?? DEFAULT_BACKLOG, options.connection ?? {}, handler);
   }
 
   /** Opens a connection. What becomes of it is told to the handlers. @throws Error when no local port is free. */
   connect(options: ConnectOptions, handlers: ConnectionHandlers = {}): Connection {
-    return this.transport.connect(options.address, options.port, options.localPort ?? 0, handlers);
+    const { address, port, localPort = 0, connection = {} } = options;
+    return this.transport.connect(address, port, localPort, connection, handlers);
   }
 
   /** All connections that the stack knows, those in TIME-WAIT included. */

@@ -55,6 +55,8 @@ export class ControlBlock extends WheelEntry {
   readonly headerOverhead: number;
   /** Path MTU, bytes (RFC 9293 section 3.7.2). */
   pathMtu: number;
+  /** Upper bound of segment sizes set by the user, announced and used; 0 when there is none. */
+  maximumSegmentSize = 0;
   /** Payload of a full-sized segment that we send, bytes: derived from RemoteMss, the path MTU and options (STATE-18). */
   sendMss = 0;
   /** Payload of a full-sized segment that we expect, bytes. */

@@ -19,7 +19,9 @@ const DEFAULT_REMOTE_MSS = 536;
  */
 export function agreeOnOptions(tcp: TcpContext, cb: ControlBlock, syn: TcpHeader): void {
   const c = cb.constant;
-  c.remoteMss = syn.maximumSegmentSize === 0 ? DEFAULT_REMOTE_MSS : syn.maximumSegmentSize;
+  const announced = syn.maximumSegmentSize === 0 ? DEFAULT_REMOTE_MSS : syn.maximumSegmentSize;
+  // What the user wants smaller travels with the connection as if the peer had asked for it.
+  c.remoteMss = cb.maximumSegmentSize > 0 ? Math.min(announced, cb.maximumSegmentSize) : announced;
   if (syn.windowScale < 0) {
     c.flags &= ~TcpConstantFlag.WINDOW_SCALING_ENABLED;
     c.sndWindScale = 0;

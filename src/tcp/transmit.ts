@@ -6,7 +6,7 @@ import { startRetransmitTimer } from './deadlines.ts';
 import { after } from './sequence.ts';
 import { isSynchronized, TcpState } from './state.ts';
 import { TcpConstantFlag, TIMER_NOT_RUNNING } from './variables.ts';
-import { advertisedWindow } from './window.ts';
+import { advertisedWindow, largestSegment } from './window.ts';
 
 /** SACK blocks that fit beside a timestamps option (RFC 2018 section 3). */
 const SACK_BLOCKS_WITH_TIMESTAMP = 3;
@@ -138,7 +138,7 @@ function emit(
 function writeSynOptions(tcp: TcpContext, cb: ControlBlock, flags: number): void {
   const h = tcp.outgoing;
   const negotiated = cb.constant.flags;
-  h.maximumSegmentSize = Math.min(0xffff, cb.pathMtu - cb.headerOverhead);
+  h.maximumSegmentSize = Math.min(0xffff, largestSegment(cb));
   if (negotiated & TcpConstantFlag.WINDOW_SCALING_ENABLED) h.windowScale = cb.constant.rcvWindScale;
   h.sackPermitted = (negotiated & TcpConstantFlag.SACK_ENABLED) !== 0;
   if (negotiated & TcpConstantFlag.TIMESTAMP_ENABLED) {

@@ -14,11 +14,17 @@ const MINIMUM_MSS = 48;
  */
 export function updateSegmentSizes(cb: ControlBlock, segmentLimit: number): void {
   const options = cb.constant.flags & TcpConstantFlag.TIMESTAMP_ENABLED ? TIMESTAMP_OPTION_BYTES : 0;
-  const path = cb.pathMtu - cb.headerOverhead;
+  const path = largestSegment(cb);
   cb.sendMss = Math.max(MINIMUM_MSS, Math.min(cb.constant.remoteMss, path)) - options;
   cb.receiveMss = Math.max(MINIMUM_MSS, path) - options;
   cb.segmentLimit = Math.max(cb.sendMss, Math.min(segmentLimit, 0xffff - cb.headerOverhead - options));
   cb.segmentLimit -= cb.segmentLimit % cb.sendMss;
+}
+
+/** Payload with options of the largest segment that path and user allow, bytes. */
+export function largestSegment(cb: ControlBlock): number {
+  const path = cb.pathMtu - cb.headerOverhead;
+  return cb.maximumSegmentSize > 0 ? Math.min(path, cb.maximumSegmentSize) : path;
 }
 
 /** The largest window that this connection can ever advertise, bytes. */

@@ -3,6 +3,7 @@
  * established but not yet accepted; a SYN beyond it is dropped, and the peer will repeat it.
  */
 import type { Connection } from '../connection.ts';
+import type { ConnectionOptions } from '../connection-options.ts';
 
 /** Called from within `HostStack.advance` with each established connection; it sets `connection.handlers`. */
 export type AcceptHandler = (connection: Connection) => void;
@@ -11,6 +12,8 @@ export class Listener {
   readonly port: number;
   /** Most connections that are half open or wait to be accepted. */
   readonly backlog: number;
+  /** For the connections that it accepts. */
+  readonly options: ConnectionOptions;
   private readonly handler: AcceptHandler;
   private readonly released: (listener: Listener) => void;
   private readonly wake: () => void;
@@ -23,12 +26,14 @@ export class Listener {
   constructor(
     port: number,
     backlog: number,
+    options: ConnectionOptions,
     handler: AcceptHandler,
     released: (listener: Listener) => void,
     wake: () => void,
   ) {
     this.port = port;
     this.backlog = backlog;
+    this.options = options;
     this.handler = handler;
     this.released = released;
     this.wake = wake;

@@ -1,12 +1,10 @@
 /** What a new connection begins with. */
 import { ConnectionHash } from '../../tcp/initial-sequence.ts';
-import { TcpCachedState, TcpConstantFlag, TcpConstantState } from '../../tcp/variables.ts';
+import { TcpCachedState, TcpConstantState } from '../../tcp/variables.ts';
 import type { IpAddress } from '../../wire/index.ts';
+import { type ConnectionOptions, offeredFlags } from '../connection-options.ts';
 import type { HostCore } from '../core.ts';
-import { type HostSettings, windowScaleFor } from '../settings.ts';
-
-const ALL_OPTIONS =
-  TcpConstantFlag.TIMESTAMP_ENABLED | TcpConstantFlag.SACK_ENABLED | TcpConstantFlag.WINDOW_SCALING_ENABLED;
+import { type HostSettings, MAXIMUM_WINDOW, windowScaleFor } from '../settings.ts';
 
 /** Keepalive times of RFC 9293 MUST-28 and of common practice, milliseconds. */
 const KEEP_ALIVE_TIMEOUT_MILLISECONDS = 7_200_000;
@@ -24,23 +22,28 @@ export class Openings {
   }
 
   /** Constant variables of a connection whose options are still to be agreed. */
-  constant(localPort: number, remotePort: number): TcpConstantState {
+  constant(localPort: number, remotePort: number, options: ConnectionOptions): TcpConstantState {
     const constant = new TcpConstantState();
-    constant.flags = ALL_OPTIONS;
+    constant.flags = offeredFlags(options);
     constant.localPort = localPort;
     constant.remotePort = remotePort;
-    constant.rcvWindScale = windowScaleFor(this.settings.receiveBufferBytes);
+    constant.rcvWindScale = options.windowScale ?? windowScaleFor(this.receiveBuffer(options));
     constant.hashValue = this.core.tcp.random();
     return constant;
   }
 
   /** Cached variables before the application has changed any. */
-  cached(): TcpCachedState {
+  cached(options: ConnectionOptions): TcpCachedState {
     const cached = new TcpCachedState();
-    cached.initialRcvWnd = this.settings.receiveBufferBytes;
+    cached.initialRcvWnd = this.receiveBuffer(options);
     cached.kaTimeout = this.core.milliseconds(KEEP_ALIVE_TIMEOUT_MILLISECONDS);
     cached.kaInterval = this.core.milliseconds(KEEP_ALIVE_INTERVAL_MILLISECONDS);
     return cached;
+  }
+
+  private receiveBuffer(options: ConnectionOptions): number {
+    const bytes = options.receiveBufferBytes ?? this.settings.receiveBufferBytes;
+    return Math.max(1, Math.min(bytes, MAXIMUM_WINDOW));
   }
 
   /** Initial send sequence number (RFC 6528). */

@@ -7,9 +7,11 @@ import {
   applyUpdate,
   type ConnectionOwner,
   ControlBlock,
+  canReceive,
   canSend,
   closeSend,
   consumed,
+  createCongestionControl,
   Disposition,
   isSynchronized,
   openActive,
@@ -35,6 +37,7 @@ import {
 } from '../../wire/index.ts';
 import type { HostOwned } from '../chimney/switch.ts';
 import { Connection, ConnectionEvent, type ConnectionServices } from '../connection.ts';
+import type { ConnectionOptions } from '../connection-options.ts';
 import type { CloseReason, ConnectionHandlers } from '../connection-types.ts';
 import type { HostCore } from '../core.ts';
 import type { NeighborCache } from '../framing/neighbor-cache.ts';
@@ -91,7 +94,7 @@ export class Transport implements ConnectionOwner {
   // ---- opening ----
 
   /** @throws Error when the port is taken. Port 0 asks for any free one. */
-  listen(port: number, backlog: number, handler: AcceptHandler): Listener {
+  listen(port: number, backlog: number, options: ConnectionOptions, handler: AcceptHandler): Listener {
     const { address } = this.core.interface;
     const chosen = port === 0 ? this.ports.pick(address, 0, (candidate) => !this.listeners.has(candidate)) : port;
     if (chosen === 0 || this.listeners.has(chosen)) throw new Error(`port ${port} is already listened on (EADDRINUSE)`);
@@ -103,20 +106,28 @@ export class Transport implements ConnectionOwner {
     const released = (listener: Listener): void => {
       this.listeners.delete(listener.port);
     };
-    const listener: Listener = new Listener(chosen, backlog, accept, released, () => this.queueAccept(listener));
+    const listener: Listener = new Listener(chosen, backlog, options, accept, released, () =>
+      this.queueAccept(listener),
+    );
     this.listeners.set(chosen, listener);
     return listener;
   }
 
   /** Opens a connection; failures are told by `closed`. @throws Error when the local port is in use for that peer. */
-  connect(remote: IpAddress, remotePort: number, localPort: number, handlers: ConnectionHandlers): Connection {
+  connect(
+    remote: IpAddress,
+    remotePort: number,
+    localPort: number,
+    options: ConnectionOptions,
+    handlers: ConnectionHandlers,
+  ): Connection {
     const isFree = (candidate: number): boolean =>
       !this.listeners.has(candidate) && this.connections.lookupIpv4(remote.word0, remotePort, candidate) === null;
     const port = localPort === 0 ? this.ports.pick(remote, remotePort, isFree) : localPort;
     if (port === 0 || !isFree(port)) {
       throw new Error(`no local port is free for ${remote}:${remotePort} (EADDRINUSE)`);
     }
-    const connection = this.create(remote, remotePort, port, handlers);
+    const connection = this.create(remote, remotePort, port, options, handlers);
     connection.openPending = true;
     this.services.schedule(connection);
     return connection;
@@ -183,6 +194,12 @@ export class Transport implements ConnectionOwner {
     if (ownership === null) return;
     switch (ownership.owner) {
       case 'host':
+        if (connection.detached && bringsText(ownership.cb, this.header)) {
+          // Nobody will ever read it: the peer must not believe that it was delivered (RFC 9293 section 3.10.4, RFC 2525).
+          this.nobody.answer(ip, this.header);
+          this.end(connection, 'ECONNRESET');
+          return;
+        }
         if (this.process(connection, ownership, this.header, frame) & Disposition.NEW_CONNECTION) {
           // TIME-WAIT gives way to a new incarnation (RFC 9293 MAY-2).
           this.forget(connection);
@@ -229,7 +246,8 @@ export class Transport implements ConnectionOwner {
   private openFrom(listener: Listener, ip: Ipv4Header, header: TcpHeader): void {
     const remote = IpAddress.fromWords(4, ip.source);
     if (!this.paths.isUnicast(remote)) return;
-    const connection = this.create(remote, header.sourcePort, header.destinationPort, {});
+    const { sourcePort, destinationPort } = header;
+    const connection = this.create(remote, sourcePort, destinationPort, listener.options, {});
     const cb = this.start(connection);
     if (cb === null) {
       this.core.drops.count(DropReason.RESOURCES);
@@ -243,9 +261,16 @@ export class Transport implements ConnectionOwner {
     openPassive(this.core.tcp, cb, header, iss);
   }
 
-  private create(remote: IpAddress, remotePort: number, localPort: number, handlers: ConnectionHandlers): Connection {
-    const constant = this.openings.constant(localPort, remotePort);
-    const cached = this.openings.cached();
+  private create(
+    remote: IpAddress,
+    remotePort: number,
+    localPort: number,
+    chosen: ConnectionOptions,
+    handlers: ConnectionHandlers,
+  ): Connection {
+    const options = { ...this.settings.connection, ...chosen };
+    const constant = this.openings.constant(localPort, remotePort, options);
+    const cached = this.openings.cached(options);
     const { sendBufferBytes } = this.settings;
     const { services } = this;
     const connection = new Connection(
@@ -258,6 +283,7 @@ export class Transport implements ConnectionOwner {
       sendBufferBytes,
       handlers,
     );
+    connection.options = options;
     this.connections.insert(connection);
     return connection;
   }
@@ -278,7 +304,11 @@ export class Transport implements ConnectionOwner {
   controlBlock(connection: Connection): ControlBlock {
     const pathMtu = connection.path === null ? this.core.interface.mtu : connection.path.pathMtu;
     const { constant, cached } = connection;
-    return new ControlBlock(this.core.tcp, this, connection, constant, cached, HEADER_OVERHEAD, pathMtu);
+    const cb = new ControlBlock(this.core.tcp, this, connection, constant, cached, HEADER_OVERHEAD, pathMtu);
+    const { maximumSegmentSize, congestionControl } = connection.options;
+    if (maximumSegmentSize !== undefined) cb.maximumSegmentSize = maximumSegmentSize;
+    if (congestionControl !== undefined) cb.congestion = createCongestionControl(congestionControl);
+    return cb;
   }
 
   private open(connection: Connection): void {
@@ -455,6 +485,16 @@ export class Transport implements ConnectionOwner {
     const { ownership } = connection;
     if (ownership !== null && ownership.owner === 'host') setPathMtu(this.core.tcp, ownership.cb, pathMtu);
   }
+}
+
+/** Whether an acceptable segment carries text that was not received before. */
+function bringsText(cb: ControlBlock, header: TcpHeader): boolean {
+  const { delegated } = cb;
+  if (header.payloadLength === 0 || header.flags & (TcpFlag.SYN | TcpFlag.RST) || !(header.flags & TcpFlag.ACK))
+    return false;
+  if (!canReceive(delegated.state)) return false;
+  const offset = (header.sequence - delegated.rcvNxt) | 0;
+  return offset + header.payloadLength > 0 && offset < delegated.rcvWnd;
 }
 
 function segmentOf(frame: Uint8Array, ip: Ipv4Header): Uint8Array {
