@@ -11,10 +11,22 @@ export interface LinkPort {
   readonly name: string;
   /** The largest IP packet that a frame may carry, bytes (the Ethernet header not counted). */
   readonly mtu: number;
-  /** Called for each frame that arrives. Set by the port's one user; frames that arrive before are dropped. */
-  onReceive: (frame: Uint8Array) => void;
+  /**
+   * Called for each frame that arrives. Set by the port's one user; frames that arrive before are dropped. With
+   * `checksumValid` the TCP checksum need not be verified, and may be unfinished: somebody else has, or nothing could have
+   * damaged the frame. Such a frame may be as long as an IP packet can be, whatever the MTU.
+   */
+  onReceive: (frame: Uint8Array, checksumValid?: boolean) => void;
   /** Hands over a frame. Never blocks and never fails: a link that cannot take a frame loses it and counts it. */
   send(frame: Uint8Array): void;
+  /** Whether the link completes checksums and cuts segments: whether `sendSegmented` may be called. Absent: no. */
+  readonly segmentationOffload?: boolean;
+  /**
+   * Hands over a frame with one TCP segment whose checksum field holds the partial sum of its pseudo header; the link
+   * completes it, and cuts text of more than `segmentSize` bytes into segments of that size, headers and flags as RFC 9293
+   * has them. The IP packet may be as long as one can be.
+   */
+  sendSegmented?(frame: Uint8Array, segmentSize: number): void;
 }
 
 /**
