@@ -19,3 +19,4 @@ export {
   type PortDirection,
 } from './middleware.ts';
 export { Random } from './random.ts';
+export { FrameStreamDecoder, LARGEST_STREAM_FRAME, STREAM_HEADER_LENGTH, writeStreamHeader } from './stream.ts';

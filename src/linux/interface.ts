@@ -10,6 +10,8 @@ const SIOCGIFFLAGS = 0x8913;
 const SIOCSIFFLAGS = 0x8914;
 const SIOCGIFMTU = 0x8921;
 const SIOCSIFMTU = 0x8922;
+const SIOCGIFHWADDR = 0x8927;
+const SIOCGIFINDEX = 0x8933;
 const IFF_UP = 1;
 
 /** Whether the kernel can have an interface of this name: 1 to 15 bytes, no slash, no colon, no white space. */
@@ -47,6 +49,21 @@ export function interfaceMtu(name: string): number {
   const { bytes, view } = interfaceRequest(name);
   configure(SIOCGIFMTU, 'SIOCGIFMTU', bytes, name);
   return view.getInt32(INTERFACE_NAME_BYTES, LITTLE_ENDIAN);
+}
+
+/** The index, by which device files are named. @throws SystemCallError ENODEV when there is no such interface */
+export function interfaceIndex(name: string): number {
+  const { bytes, view } = interfaceRequest(name);
+  configure(SIOCGIFINDEX, 'SIOCGIFINDEX', bytes, name);
+  return view.getInt32(INTERFACE_NAME_BYTES, LITTLE_ENDIAN);
+}
+
+/** The MAC address, 6 bytes. @throws SystemCallError */
+export function interfaceMacAddress(name: string): Uint8Array {
+  const { bytes } = interfaceRequest(name);
+  configure(SIOCGIFHWADDR, 'SIOCGIFHWADDR', bytes, name);
+  // struct sockaddr: two bytes of family first.
+  return bytes.slice(INTERFACE_NAME_BYTES + 2, INTERFACE_NAME_BYTES + 8);
 }
 
 /** Brings the interface up, unless it is. @throws SystemCallError */

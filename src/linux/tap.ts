@@ -1,29 +1,10 @@
 /** TAP interfaces (Documentation/networking/tuntap.rst of Linux): the kernel is the other end of the wire. */
 import { closeSync, constants, openSync } from 'node:fs';
 import { DeviceLink } from './device-link.ts';
-import { ioctl, ioctlNumber, LITTLE_ENDIAN } from './ffi.ts';
-import {
-  INTERFACE_NAME_BYTES,
-  interfaceMtu,
-  interfaceNameOf,
-  interfaceRequest,
-  isInterfaceName,
-  setInterfaceMtu,
-  setInterfaceUp,
-} from './interface.ts';
+import { interfaceMtu, isInterfaceName, setInterfaceMtu, setInterfaceUp } from './interface.ts';
+import { configureTun } from './tun.ts';
 
 const TUN_DEVICE = '/dev/net/tun';
-
-const TUNSETIFF = 0x400454ca;
-const TUNSETOFFLOAD = 0x400454d0;
-const IFF_TAP = 0x0002;
-const IFF_NO_PI = 0x1000;
-const IFF_VNET_HDR = 0x4000;
-
-/** Offloads that we take: checksums, and TCP segments that nobody has cut, of either family. */
-const TUN_F_CSUM = 0x01;
-const TUN_F_TSO4 = 0x02;
-const TUN_F_TSO6 = 0x04;
 
 /** How a TAP is opened. */
 export interface TapOptions {
@@ -49,12 +30,7 @@ export function openTap(name: string, options: TapOptions = {}): DeviceLink {
   const offload = options.offload ?? true;
   const fd = openSync(TUN_DEVICE, constants.O_RDWR | constants.O_NONBLOCK);
   try {
-    const request = interfaceRequest(name);
-    const flags = IFF_TAP | IFF_NO_PI | (offload ? IFF_VNET_HDR : 0);
-    request.view.setUint16(INTERFACE_NAME_BYTES, flags, LITTLE_ENDIAN);
-    ioctl(fd, TUNSETIFF, 'TUNSETIFF', request.bytes, name);
-    const given = interfaceNameOf(request.bytes);
-    ioctlNumber(fd, TUNSETOFFLOAD, 'TUNSETOFFLOAD', offload ? TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 : 0, given);
+    const given = configureTun(fd, name, offload);
     if (options.mtu !== undefined) setInterfaceMtu(given, options.mtu);
     setInterfaceUp(given);
     return new DeviceLink({ fd, name: given, mtu: interfaceMtu(given), offload });
