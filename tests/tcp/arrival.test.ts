@@ -107,17 +107,17 @@ for (const [iss, irs] of SEQUENCE_BASES) {
 
       it('RFC 5961 7: an empty segment outside of the window is answered once in half a second, text always', () => {
         const script = make();
+        // Old ACKs count as duplicates too: where our FIN is unacknowledged they may have it sent again.
+        const answers = () => script.take().filter((segment) => !segment.startsWith('F'));
         script.arrive({ seq: script.rcvNxt - 20_000 });
-        expect(script.take()).toEqual([answer(script)]);
+        expect(answers()).toEqual([answer(script)]);
         script.arrive({ seq: script.rcvNxt - 20_000 });
-        expect(script.take(), 'an answer to each would be an endless exchange with a peer that does the same').toEqual(
-          [],
-        );
+        expect(answers(), 'an answer to each would be an endless exchange with a peer that does the same').toEqual([]);
         script.arrive({ seq: script.rcvNxt - 20_000, length: 10 });
-        expect(script.take()).toEqual([answer(script)]);
+        expect(answers()).toEqual([answer(script)]);
         script.tcp.setTime(script.tcp.now + 500_000);
         script.arrive({ seq: script.rcvNxt - 20_000 });
-        expect(script.take()).toEqual([answer(script)]);
+        expect(answers()).toEqual([answer(script)]);
       });
 
       it('RFC 5961 4.2, RST-04, RST-06: every SYN is answered with an ACK, inside of the window one in 3 s', () => {
