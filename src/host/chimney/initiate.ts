@@ -15,6 +15,7 @@ import {
   quiesce,
   release,
   resume,
+  setPathMtu,
   stateName,
   TcpCachedState,
 } from '../../tcp/index.ts';
@@ -112,7 +113,11 @@ export class Initiator {
     const wasEmpty = connection.received.length === 0;
     if (!connection.abortRequested) connection.received.prepend(offloading.unread);
     if (wasEmpty && connection.received.length > 0) connection.raise(ConnectionEvent.READABLE);
-    resume(this.environment.core.tcp, offloading.cb);
+    const { tcp } = this.environment.core;
+    resume(tcp, offloading.cb);
+    // A path MTU that changed meanwhile did not reach an engine that stood still.
+    const { path } = connection;
+    if (path !== null && path.pathMtu !== offloading.cb.pathMtu) setPathMtu(tcp, offloading.cb, path.pathMtu);
     for (const segment of offloading.held.takeAll()) this.environment.transport.heldArrives(connection, segment);
     this.refuse(connection, refusal.status, refusal.reason);
   }
