@@ -183,6 +183,40 @@ describe('pause, resume, upload-all', () => {
     expect(bench.takeLog()).toEqual(['send UPLOAD_IN_PROGRESS 0', 'send UPLOAD_IN_PROGRESS 0', 'terminate SUCCESS']);
   });
 
+  it('what came too late stays behind, also when a resume comes before the terminate (PAUSE-05, SEND-02, DISC-07)', () => {
+    const { bench, tree } = offloaded();
+    bench.target.indicatePause();
+    bench.target.indicateUploadAll();
+    bench.run();
+    bench.send(tree.tcp, pattern(5));
+    bench.target.indicateResume();
+    bench.run();
+    bench.takeLog();
+    bench.send(tree.tcp, pattern(7));
+    bench.disconnect(tree.tcp, pattern(3));
+    // Neither the later bytes nor the FIN may take the sequence numbers of the bytes before them.
+    expect(bench.takeSent()).toEqual([]);
+    bench.terminateTcp(tree.tcp);
+    expect(bench.takeLog()).toEqual([
+      'send UPLOAD_IN_PROGRESS 0',
+      'send UPLOAD_IN_PROGRESS 0',
+      'disconnect UPLOAD_IN_PROGRESS 0',
+      'terminate SUCCESS',
+    ]);
+  });
+
+  it('a FIN waits for the terminate after an upload-all (PAUSE-05, DISC-12)', () => {
+    const { bench, tree } = offloaded();
+    bench.target.indicateUploadAll();
+    bench.run();
+    bench.send(tree.tcp, pattern(5));
+    bench.disconnect(tree.tcp, pattern(0));
+    expect(bench.takeSent()).toEqual([]);
+    bench.takeLog();
+    bench.terminateTcp(tree.tcp);
+    expect(bench.takeLog()).toContain('disconnect UPLOAD_IN_PROGRESS 0');
+  });
+
   it('asks for single connections (INIT-29, INIT-30) and tells the state of the link (TERM-28)', () => {
     const { bench, tree } = offloaded();
     bench.send(tree.tcp, pattern(10));

@@ -19,11 +19,7 @@ export function send(core: NicCore, connection: ConnectionContext, lists: readon
     core.post({ kind: 'sendComplete', connection: connection.id, completions });
     return;
   }
-  const late =
-    connection.stopped === TcpUploadReason.UPLOAD_REQUESTED ||
-    connection.terminating ||
-    core.uploadingAll ||
-    !canSend(cb.delegated.state);
+  const late = isTooLate(core, connection) || !canSend(cb.delegated.state);
   for (const list of lists) {
     const length = bytesOf(list.chunks);
     connection.sends.append(list.id, length, false, late);
@@ -36,6 +32,19 @@ export function send(core: NicCore, connection: ConnectionContext, lists: readon
   connection.sends.acknowledge(0, completions);
   if (completions.length > 0) core.post({ kind: 'sendComplete', connection: connection.id, completions });
   if (connection.stopped === 0 && !connection.terminating) output(core.tcp, cb);
+}
+
+/**
+ * The connection is to be terminated: nothing more is taken up for it. It stays so when the target resumes before the
+ * terminate comes, or later bytes would overtake those that already wait for it.
+ */
+function isTooLate(core: NicCore, connection: ConnectionContext): boolean {
+  return (
+    connection.stopped === TcpUploadReason.UPLOAD_REQUESTED ||
+    connection.terminating ||
+    core.uploadingAll ||
+    connection.sends.hasLate
+  );
 }
 
 /** Processes forwarded segments like segments from the wire (FWD-06). */
@@ -76,7 +85,7 @@ export function disconnect(
 /** Queues the last data and the FIN behind everything before (DISC-07, DISC-08). */
 export function beginDisconnect(core: NicCore, connection: ConnectionContext): void {
   const pending = connection.disconnect;
-  if (pending === null || pending.queued !== null) return;
+  if (pending === null || pending.queued !== null || isTooLate(core, connection)) return;
   const { cb } = connection;
   if (!canSend(cb.delegated.state)) {
     completeDisconnect(core, connection, NdisStatus.REQUEST_ABORTED);

@@ -27,6 +27,11 @@ export class SendLists {
     return this.lists.length - this.head;
   }
 
+  /** Requests that came too late wait here; they are always the newest. */
+  get hasLate(): boolean {
+    return this.size > 0 && this.lists[this.lists.length - 1].isLate;
+  }
+
   /** Adds a request behind all others. */
   append(id: number, length: number, isDisconnect: boolean, isLate: boolean): QueuedSend {
     const queued = { id, length, acknowledged: 0, isDisconnect, isLate };
