@@ -111,10 +111,12 @@ function rejectUnacceptable(tcp: TcpContext, cb: ControlBlock, header: TcpHeader
   tcp.statistics.unacceptableSegments++;
   // The peer repeats its FIN because our last ACK was lost: the 2 MSL start again.
   if (d.state === TcpState.TIME_WAIT && header.flags & TcpFlag.FIN) startTimeWait(tcp, cb);
-  // A duplicate still carries a valid ACK: dropping it would stall our own direction (RFC 9293 MUST-59 is about text).
+  // A duplicate may carry the first ACK of something: dropping it would stall our own direction. As a duplicate ACK, or for
+  // its window, it counts no more.
   if (header.flags & TcpFlag.ACK && !(header.flags & TcpFlag.SYN) && isOldDuplicate(cb, header)) {
     if (header.payloadLength > 0) noteDuplicate(cb, header.sequence, (header.sequence + header.payloadLength) | 0);
-    if (d.state !== TcpState.SYN_RECEIVED && d.state !== TcpState.TIME_WAIT && isPlausibleAck(cb, header)) {
+    const acknowledges = isPlausibleAck(cb, header) && after(header.acknowledgment, d.sndUna);
+    if (acknowledges && d.state !== TcpState.SYN_RECEIVED && d.state !== TcpState.TIME_WAIT) {
       acknowledge(tcp, cb, header);
     }
   }

@@ -197,8 +197,13 @@ export class Script implements ConnectionOwner {
 
   /** Injects one segment of the peer; returns the disposition. */
   arrive(segment: Incoming): number {
-    const header = this.header(segment);
-    const buffer = new Uint8Array(segment.length ?? 0);
+    return this.inject(this.header(segment));
+  }
+
+  /** Injects a segment as it stands; its payload is what the peer's stream has at its sequence number. */
+  inject(header: TcpHeader): number {
+    const buffer = new Uint8Array(header.payloadLength);
+    header.payloadOffset = 0;
     const from = (header.sequence - this.irs - 1) | 0;
     for (let i = 0; i < buffer.length; i++) buffer[i] = peerByte(from + i);
     const disposition = segmentArrives(this.tcp, this.cb, header, buffer);
