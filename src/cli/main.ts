@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addDemoCommand } from './demo.ts';
 import { CommandFailure, ExitCode, Interruption, UsageError } from './errors.ts';
+import { addNetcatCommands } from './netcat.ts';
 import { addServeCommand } from './serve.ts';
 
 function createProgram(): Command {
@@ -13,12 +14,21 @@ function createProgram(): Command {
   const program = new Command('chimney')
     .description('TCP connection offload: live connections move between a host stack and an offload target.')
     .version(version)
-    .showHelpAfterError('(add --help for the options)')
-    .exitOverride();
+    .addHelpText('after', '\nExit codes: 0 done, 1 it failed, 2 wrong usage.');
   addDemoCommand(program);
   addServeCommand(program);
-  for (const command of program.commands) command.exitOverride().showHelpAfterError('(add --help for the options)');
+  addNetcatCommands(program);
+  for (const command of [program, ...program.commands]) {
+    command
+      .exitOverride()
+      .showHelpAfterError(`(${commandPath(command)} --help shows what can be given)`)
+      .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'chimney: ')) });
+  }
   return program;
+}
+
+function commandPath(command: Command): string {
+  return command.parent === null ? command.name() : `${commandPath(command.parent)} ${command.name()}`;
 }
 
 /** Runs the command line and answers the exit code. */

@@ -6,15 +6,18 @@ import { Gateway } from '../node/index.ts';
 import { type ChurnCounts, churn } from './churn.ts';
 import { describeSystemError, UsageError } from './errors.ts';
 import { createFileServer } from './file-server.ts';
+import { addLinkOptions, LINK_HELP, type LinkOptions, parsePort } from './link-options.ts';
 import { Network, SERVER_ADDRESS } from './network.ts';
+import { serveOnLink } from './serve-link.ts';
 import { interrupted } from './signals.ts';
 import { parseEndpoint, parseInteger } from './units.ts';
 
-interface ServeOptions {
+interface ServeOptions extends LinkOptions {
   readonly gateway: { readonly address: string; readonly port: number };
   readonly offload: 'never' | 'auto' | 'always';
   readonly churn?: boolean;
   readonly targetConnections?: number;
+  readonly port: number;
 }
 
 const HTTP_PORT = 80;
@@ -25,9 +28,17 @@ const WIRE_MTU = 9000;
 /** How long open downloads may go on after Ctrl-C, milliseconds. */
 const DRAIN_MILLISECONDS = 5_000;
 
+const EXAMPLES = `
+Examples:
+  chimney serve . --churn                          then: curl -O http://127.0.0.1:8080/README.md
+  chimney serve files --gateway 127.0.0.1:0        on a free port
+  curl -T upload.bin http://127.0.0.1:8080/        stores a file in the directory
+  chimney serve . --link tap:chimney0 --address 10.77.0.2/24
+                  then: ip address add 10.77.0.1/24 dev chimney0; curl -O http://10.77.0.2/README.md`;
+
 /** Adds the command to the program. */
 export function addServeCommand(program: Command): void {
-  program
+  const command = program
     .command('serve')
     .description('Serve a directory over HTTP from the host stack; clients connect to a gateway on this machine.')
     .argument('<dir>', 'directory to serve; PUT stores files in it')
@@ -43,11 +54,18 @@ export function addServeCommand(program: Command): void {
     )
     .option('--churn', 'keep moving every connection at random')
     .option('--target-connections <n>', 'most connections that the offload target takes', parseInteger(0, 1_000_000))
+    .option('--port <port>', 'port of the server on a link', parsePort, HTTP_PORT);
+  addLinkOptions(command, false)
+    .addHelpText('after', LINK_HELP + EXAMPLES)
     .action((directory: string, options: ServeOptions) => serve(directory, options));
 }
 
 async function serve(directory: string, options: ServeOptions): Promise<void> {
   checkDirectory(directory);
+  if (options.link !== undefined) return serveOnLink(directory, options.link, options);
+  if (options.address !== undefined || options.pcap !== undefined || options.router !== undefined) {
+    throw new UsageError('--address, --router and --pcap belong to a link: give --link as well.');
+  }
   const network = new Network({
     seed: 1,
     wire: { mtu: WIRE_MTU },

@@ -15,6 +15,9 @@ const SIZE_UNITS: Readonly<Record<string, number>> = {
   gib: 1024 ** 3,
 };
 
+/** More than anybody waits for. */
+const LARGEST_SIZE = 1024 ** 4;
+
 const RATE_UNITS: Readonly<Record<string, number>> = { '': 1, bit: 1, kbit: 1e3, mbit: 1e6, gbit: 1e9 };
 
 const DURATION_UNITS: Readonly<Record<string, number>> = { us: 1, µs: 1, ms: 1_000, s: 1_000_000 };
@@ -31,7 +34,8 @@ function quantity(text: string, units: Readonly<Record<string, number>>, example
 /** Bytes, at least 1: `64MiB`, `10MB`, `4096`. */
 export function parseSize(text: string): number {
   const bytes = Math.floor(quantity(text, SIZE_UNITS, '64MiB'));
-  if (bytes < 1 || bytes > Number.MAX_SAFE_INTEGER) throw new InvalidArgumentError('Use at least one byte.');
+  if (bytes < 1) throw new InvalidArgumentError('Use at least one byte.');
+  if (bytes > LARGEST_SIZE) throw new InvalidArgumentError('Use at most 1TiB.');
   return bytes;
 }
 
@@ -45,7 +49,7 @@ export function parseDuration(text: string): number {
 /** Bits per second: `100Mbit`, `1Gbit`. */
 export function parseRate(text: string): number {
   const rate = quantity(text, RATE_UNITS, '100Mbit');
-  if (rate < 1000) throw new InvalidArgumentError('Use at least 1kbit.');
+  if (rate < 1000 || rate > 1e12) throw new InvalidArgumentError('Use 1kbit to 1000Gbit.');
   return rate;
 }
 

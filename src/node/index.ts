@@ -3,3 +3,4 @@ export { Gateway, type GatewayOptions } from './gateway.ts';
 export { Host, type HostOptions } from './host.ts';
 export { createRandomInt32 } from './random.ts';
 export { NodeRuntime, type RuntimePart } from './runtime.ts';
+export { StreamCounters, StreamLink, type StreamLinkOptions } from './stream-link.ts';
