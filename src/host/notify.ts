@@ -13,9 +13,7 @@ export function notify(connection: Connection): void {
   if (events & ConnectionEvent.OWNER_CHANGED) connection.handlers.ownerChanged?.(connection);
   if (events & ConnectionEvent.READABLE && connection.received.length > 0) connection.handlers.readable?.(connection);
   if (events & ConnectionEvent.DRAINED && !connection.abortRequested) connection.handlers.drained?.(connection);
-  // Who aborts hears of the end and of nothing else: any handler above may have.
-  const isEndDue = connection.peerClosed && !connection.peerClosedDelivered && !connection.abortRequested;
-  if (isEndDue && hasEverything(connection)) {
+  if (isPeerCloseDue(connection) && hasEverything(connection)) {
     connection.peerClosedDelivered = true;
     connection.handlers.peerClosed?.(connection);
   }
@@ -26,10 +24,19 @@ function notifyClosed(connection: Connection): void {
   const { closed } = connection;
   if (closed === null || connection.closedDelivered) return;
   // A good end comes after the end of the data.
-  const isEndDue = connection.peerClosed && !connection.peerClosedDelivered && !connection.abortRequested;
-  if (closed.reason === null && isEndDue) return;
+  if (isPeerCloseDue(connection)) return;
   connection.closedDelivered = true;
   connection.handlers.closed?.(connection, closed.reason);
+}
+
+/**
+ * The peer has closed, and the application is to hear of it in its turn. Who aborts (any handler may have), and whose
+ * connection ends with an error, hears of that end and of nothing after it.
+ */
+function isPeerCloseDue(connection: Connection): boolean {
+  const { closed } = connection;
+  if (connection.abortRequested || (closed !== null && closed.reason !== null)) return false;
+  return connection.peerClosed && !connection.peerClosedDelivered;
 }
 
 /** All that the peer sent has been read, and nothing of it is on its way between host and target. */

@@ -20,6 +20,8 @@ interface OpenTerminate {
 export class Terminations {
   private readonly core: NicCore;
   private open: OpenTerminate[] = [];
+  /** Objects whose terminate found their state corrupt: the second one succeeds (spec/decisions.md 9). */
+  private readonly failed = new Set<ObjectId>();
 
   constructor(core: NicCore) {
     this.core = core;
@@ -28,8 +30,10 @@ export class Terminations {
   /** Steps 2 and 3: the connections stand still, owed ACKs leave (TERM-10). */
   begin(operation: number, objects: readonly ObjectId[]): void {
     const { core } = this;
-    if (takeFault(core, 'terminate')) {
-      // HWF-01; the contexts stay for the second terminate (spec/decisions.md 9).
+    const isSecond = objects.filter((id) => this.failed.delete(id)).length > 0;
+    if (!isSecond && takeFault(core, 'terminate')) {
+      // HWF-01; the contexts stay for the second terminate.
+      for (const id of objects) if (id !== 0) this.failed.add(id);
       const states = objects.map(() => null);
       core.post({ kind: 'terminateComplete', operation, statuses: failedStatuses(objects), states });
       reportHardwareFailure(core, objects);
