@@ -94,6 +94,8 @@ export class ControlBlock extends WheelEntry {
   lastAckSent = 0;
   /** In-order segments received since the last ACK was sent (TMR-DACK-02). */
   segmentsSinceAck = 0;
+  /** Segments with text that are still to be acknowledged at once (`TcpParameters.quickAcks`). */
+  quickAcks = 0;
   /** A duplicate was received: the next ACK reports it once as its first SACK block (RFC 2883 section 4). */
   duplicatePending = false;
   duplicateLeft = 0;
@@ -168,6 +170,7 @@ export class ControlBlock extends WheelEntry {
     this.headerOverhead = headerOverhead;
     this.pathMtu = pathMtu;
     this.lastReceivedAt = context.ticks;
+    this.quickAcks = context.parameters.quickAcks;
   }
 
   /** The queue of out-of-order segments, made on first use. */

@@ -1,3 +1,5 @@
+import type { TcpOptionLayout } from '../wire/tcp-header.ts';
+
 /**
  * Settings of one TCP engine (one per stack or offload target). The first group is what the host sets on a target with
  * NDIS_TCP_CONNECTION_OFFLOAD_PARAMETERS (spec/ddi.md 7); the second is ours. All plain data.
@@ -24,6 +26,14 @@ export interface TcpParameters {
 
   /** Lower bound of the RTO, ticks (spec/decisions.md 20; RFC 6298 2.4 allows 1 s, current stacks use 200 ms). */
   readonly minimumRtoTicks: number;
+  /** Lower bound of 4 RTTVAR within the RTO, ticks: some stacks bound this term and not the sum; 1 is G of RFC 6298 2.3. */
+  readonly minimumVarianceTicks: number;
+  /** Added to every measured RTO, ticks: what some stacks allow for the peer's scheduling. */
+  readonly rtoSlopTicks: number;
+  /** Segments with text at the start of a connection that are acknowledged at once, so that slow start is not held up. */
+  readonly quickAcks: number;
+  /** How the options of a SYN are ordered and padded; the peer sees nothing else of it. */
+  readonly optionLayout: TcpOptionLayout;
   /** Upper bound of the RTO, ticks (RFC 6298 2.5: at least 60 s). */
   readonly maximumRtoTicks: number;
   /** RTO before the first sample, ticks (RFC 6298 2.1). */
@@ -32,7 +42,7 @@ export interface TcpParameters {
   readonly timeWaitTicks: number;
   /** FIN-WAIT-2 without a segment from the peer, ticks (TMR-FW2-02). */
   readonly finWait2Ticks: number;
-  /** SYN, or SYN-ACK, retransmissions before an opening is given up. */
+  /** SYN, or SYN-ACK, retransmissions before an opening is given up; 7 last three minutes (RFC 9293 section 3.8.3, MUST-23). */
   readonly maximumSynRetransmissions: number;
   /** Initial congestion window in segments (RFC 6928). */
   readonly initialWindowSegments: number;
@@ -57,11 +67,15 @@ export const DEFAULT_TCP_PARAMETERS: TcpParameters = {
   pushTicks: 500,
   nceStaleTicks: 30_000,
   minimumRtoTicks: 200,
+  minimumVarianceTicks: 1,
+  rtoSlopTicks: 0,
+  quickAcks: 0,
+  optionLayout: 'linux',
   maximumRtoTicks: 60_000,
   initialRtoTicks: 1000,
   timeWaitTicks: 60_000,
   finWait2Ticks: 120_000,
-  maximumSynRetransmissions: 6,
+  maximumSynRetransmissions: 7,
   initialWindowSegments: 10,
   congestionControl: 'cubic',
   challengeAcksPerSecond: 100,

@@ -45,8 +45,10 @@ export class RttEstimator {
   rtoTicks(parameters: TcpParameters): number {
     if (this.srtt === 0) return parameters.initialRtoTicks;
     const granularity = 1_000_000 / parameters.ticksPerSecond;
-    const rto = Math.ceil((this.srtt + Math.max(granularity, 4 * this.rttvar)) / granularity);
-    return Math.min(Math.max(rto, parameters.minimumRtoTicks), parameters.maximumRtoTicks);
+    const floor = granularity * parameters.minimumVarianceTicks;
+    const rto = Math.ceil((this.srtt + Math.max(floor, 4 * this.rttvar)) / granularity);
+    const bounded = Math.max(rto, parameters.minimumRtoTicks) + parameters.rtoSlopTicks;
+    return Math.min(bounded, parameters.maximumRtoTicks);
   }
 
   /** Forgets all samples. */

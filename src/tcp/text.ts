@@ -84,6 +84,11 @@ function scheduleAck(tcp: TcpContext, cb: ControlBlock): void {
   cb.segmentsSinceAck++;
   const frequency = tcp.parameters.ackFrequency;
   const bytes = (cb.delegated.rcvNxt - cb.lastAckSent) | 0;
+  if (cb.quickAcks > 0) {
+    cb.quickAcks--;
+    cb.ackNow = true;
+    return;
+  }
   if (cb.segmentsSinceAck >= frequency || bytes >= frequency * cb.receiveMss) cb.ackNow = true;
   else startDelayedAck(tcp, cb);
 }

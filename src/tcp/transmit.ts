@@ -45,6 +45,7 @@ export function transmitData(tcp: TcpContext, cb: ControlBlock, sequence: number
       cb.timedAt = tcp.now;
     }
     d.sndMax = end;
+    cb.quickAcks = 0; // traffic both ways: text of ours carries the ACKs from now on
   }
   if (after(end, d.sndNxt)) d.sndNxt = end;
   cb.lastSendAt = tcp.now;
@@ -109,6 +110,7 @@ function emit(
   const h = tcp.outgoing;
   const d = cb.delegated;
   h.clearOptions();
+  h.optionLayout = tcp.parameters.optionLayout;
   h.sourcePort = cb.constant.localPort;
   h.destinationPort = cb.constant.remotePort;
   h.sequence = sequence;

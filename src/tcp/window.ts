@@ -58,15 +58,13 @@ function isUseful(cb: ControlBlock, bytes: number): boolean {
 export function advertisedWindow(cb: ControlBlock): number {
   const d = cb.delegated;
   const scale = windowScale(cb);
-  const unit = 1 << scale;
   const opening = couldOpen(cb);
   const free = d.rcvWnd + opening;
   const target = isUseful(cb, opening) ? free : d.rcvWnd;
-  const roundedUp = Math.ceil(d.rcvWnd / unit) * unit;
-  const slack = Math.max(unit, windowCapacity(cb) >> 4);
-  const offered = Math.max(Math.floor(target / unit) * unit, roundedUp < free + slack ? roundedUp : 0);
-  const field = Math.min(0xffff, offered / unit);
-  d.rcvWnd = Math.max(d.rcvWnd, field * unit);
+  const roundedUp = (d.rcvWnd + (1 << scale) - 1) >> scale;
+  const slack = Math.max(1 << scale, windowCapacity(cb) >> 4);
+  const field = Math.min(0xffff, Math.max(target >> scale, roundedUp << scale < free + slack ? roundedUp : 0));
+  d.rcvWnd = Math.max(d.rcvWnd, field << scale);
   return field;
 }
 

@@ -99,6 +99,14 @@ describe.each(SEQUENCE_BASES)('SYN-SENT (RFC 9293 3.10.7.3), ISS %i IRS %i', (is
     expect(script.take()).toEqual([]);
   });
 
+  it('tries for three minutes by default (MUST-23)', () => {
+    const script = Script.synSent(base);
+    script.runTo(180_000);
+    expect(script.takeSeen() & Disposition.TIMED_OUT).toBe(0);
+    script.runTo(190_000);
+    expect(script.takeSeen() & Disposition.TIMED_OUT).not.toBe(0);
+  });
+
   it('CLOSE forgets the opening; ABORT sends nothing (3.10.4, 3.10.5)', () => {
     for (const end of [closeSend, abort]) {
       const script = Script.synSent(base);
