@@ -278,6 +278,37 @@ describe('congestion window', () => {
     expect(script.cb.delegated.cWnd).toBe(before);
   });
 
+  it("stops CUBIC's clock while the application is the limit, across a hand-over too (RFC 9438 5.8)", () => {
+    for (const moving of [false, true]) {
+      const script = Script.established({ flags: TcpConstantFlag.SACK_ENABLED });
+      const d = script.cb.delegated;
+      d.cWnd = 30 * 1460;
+      script.send(30 * 1460);
+      for (let i = 2; i <= 4; i++) script.arrive({ sack: [[1460, i * 1460]] });
+      script.arrive({ ack: 30 * 1460 });
+      expect(Math.abs(d.cWnd - 21 * 1460)).toBeLessThan(2);
+      /** One flight, with a round trip of 10 ms. */
+      const flight = (length: number) => {
+        script.send(length);
+        script.run(10);
+        for (let acked = script.sndUna; acked < script.sndMax; acked += 2920) {
+          script.arrive({ ack: Math.min(acked + 2920, script.sndMax) });
+        }
+      };
+      for (let i = 0; i < 3; i++) flight(25 * 1460);
+      for (let i = 0; i < 600; i++) {
+        flight(1000);
+        script.run(90);
+        if (moving && i % 7 === 0) script.moveTo(i * 1e9, true);
+      }
+      const before = script.cb.delegated.cWnd;
+      expect(before).toBeLessThan(24 * 1460);
+      flight(60 * 1460);
+      // A minute of the cubic function would be half as much again in one round trip.
+      expect(script.cb.delegated.cWnd).toBeLessThan(before * 1.1);
+    }
+  });
+
   it('restarts from the initial window after an idle RTO, not before (RFC 5681 4.1)', () => {
     for (const [idle, burst] of [
       [150, 20],

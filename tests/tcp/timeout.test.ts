@@ -79,6 +79,20 @@ describe('retransmission timeout (RFC 6298)', () => {
     expect(script.cb.rtt.srtt - before).toBeCloseTo((360_000 - before) / 8, 0);
   });
 
+  it('many samples of one flight weigh as much as one (RFC 7323 appendix G)', () => {
+    const script = Script.established({ flags: ALL_OPTIONS, parameters: { initialWindowSegments: 100 } });
+    script.cb.delegated.cWnd = 40 * 1448;
+    script.cb.rtt.restore(100_000, 0);
+    script.send(40 * 1448);
+    const value = script.takeSegments()[0].header.timestampValue;
+    script.cb.timing = false; // as after a hand-over: every ACK is measured by its echo
+    script.run(200);
+    for (let i = 2; i <= 40; i += 2) script.arrive({ ack: i * 1448, ts: [700_200, value] });
+    // One sample would move SRTT by an eighth of the difference; 20 full ones would take it to 193 ms.
+    expect(script.cb.rtt.srtt).toBeGreaterThan(110_000);
+    expect(script.cb.rtt.srtt).toBeLessThan(140_000);
+  });
+
   it('sends one segment, then slow start again, from SND.UNA (RFC 5681 3.1)', () => {
     const script = Script.established();
     script.send(14_600);
