@@ -20,6 +20,9 @@ export const TcpFlag = {
 /** Number of SACK blocks that fit into the 40 bytes of TCP options (RFC 2018 section 3). */
 export const MAXIMUM_SACK_BLOCKS = 4;
 
+/** How `writeTcp` orders and pads the options of a SYN. */
+export type TcpOptionLayout = 'linux' | 'bsd';
+
 /** The parsed, or about to be written, header of one TCP segment. All fields always hold a value. */
 export class TcpHeader {
   sourcePort = 0;
@@ -54,6 +57,8 @@ export class TcpHeader {
   readonly sackLeft = new Int32Array(MAXIMUM_SACK_BLOCKS);
   /** Right edges (sequence number following the block), int32. */
   readonly sackRight = new Int32Array(MAXIMUM_SACK_BLOCKS);
+  /** Order of the options when writing; not touched by `reset` and `clearOptions`. */
+  optionLayout: TcpOptionLayout = 'linux';
 
   /** Where the payload starts in the buffer that was parsed, bytes. Unused when writing. */
   payloadOffset = 0;

@@ -120,6 +120,7 @@ function readSack(buffer: Uint8Array, at: number, length: number, into: TcpHeade
 
 /** Bytes of all options but SACK, padding included. */
 function fixedOptionBytes(header: TcpHeader): number {
+  if (header.optionLayout === 'bsd' && header.maximumSegmentSize !== 0) return bsdOptionBytes(header);
   let bytes = 0;
   if (header.maximumSegmentSize !== 0) bytes += 4;
   if (header.hasTimestamp) bytes += TCP_TIMESTAMP_BYTES;
@@ -163,6 +164,7 @@ export function writeTcp(header: TcpHeader, buffer: Uint8Array, offset: number):
 
 /** Writes the options at `at` and returns where they end. */
 function writeOptions(header: TcpHeader, buffer: Uint8Array, at: number): number {
+  if (header.optionLayout === 'bsd' && header.maximumSegmentSize !== 0) return writeBsdOptions(header, buffer, at);
   let end = at;
   if (header.maximumSegmentSize !== 0) {
     writeInt32(buffer, end, 0x02040000 | (header.maximumSegmentSize & 0xffff));
@@ -182,6 +184,47 @@ function writeOptions(header: TcpHeader, buffer: Uint8Array, at: number): number
     end += 4;
   }
   return header.sackCount === 0 ? end : writeSack(header, buffer, end, end - at);
+}
+
+/** The options of a SYN as FreeBSD writes them, up to the padding at the end, bytes. */
+function bsdOptionLength(header: TcpHeader): number {
+  let bytes = 4;
+  if (header.windowScale >= 0) bytes += 4;
+  if (header.sackPermitted) bytes += 2;
+  if (header.hasTimestamp) bytes += (header.sackPermitted ? 0 : 2) + 10;
+  return bytes;
+}
+
+function bsdOptionBytes(header: TcpHeader): number {
+  return (bsdOptionLength(header) + 3) & ~3;
+}
+
+/** MSS; NOP and window scale; SACK-permitted; timestamps at 2 modulo 4; the end padded with zeros. */
+function writeBsdOptions(header: TcpHeader, buffer: Uint8Array, at: number): number {
+  let end = at;
+  writeInt32(buffer, end, 0x02040000 | (header.maximumSegmentSize & 0xffff));
+  end += 4;
+  if (header.windowScale >= 0) {
+    writeInt32(buffer, end, 0x01030300 | (header.windowScale & 0xff));
+    end += 4;
+  }
+  if (header.sackPermitted) {
+    writeUint16(buffer, end, 0x0402);
+    end += 2;
+  }
+  if (header.hasTimestamp) {
+    if (!header.sackPermitted) {
+      writeUint16(buffer, end, 0x0101);
+      end += 2;
+    }
+    writeUint16(buffer, end, 0x080a);
+    writeInt32(buffer, end + 2, header.timestampValue);
+    writeInt32(buffer, end + 6, header.timestampEcho);
+    end += 10;
+  }
+  const padded = at + bsdOptionBytes(header);
+  buffer.fill(0, end, padded);
+  return padded;
 }
 
 function writeSack(header: TcpHeader, buffer: Uint8Array, at: number, otherBytes: number): number {
@@ -205,6 +248,16 @@ function writeSack(header: TcpHeader, buffer: Uint8Array, at: number, otherBytes
  */
 export function finishTcpChecksum(buffer: Uint8Array, offset: number, length: number, pseudoHeader: number): void {
   writeUint16(buffer, offset + 16, finishChecksum(addSums(sumBytes(buffer, offset, length), pseudoHeader)));
+}
+
+/**
+ * Leaves the checksum of a segment to the link: the field at `offset + 16` gets the partial sum of the pseudo header, over
+ * which the link sums the segment (`LinkPort.sendSegmented`).
+ *
+ * @param pseudoHeader as for `finishTcpChecksum`, with the length of the whole segment
+ */
+export function leaveTcpChecksum(buffer: Uint8Array, offset: number, pseudoHeader: number): void {
+  writeUint16(buffer, offset + 16, pseudoHeader);
 }
 
 /**
