@@ -1,5 +1,6 @@
 /** A pcapng file with an interface per host. */
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { FrameFate } from '../link/index.ts';
 import { type PcapngInterface, PcapngWriter } from '../trace/index.ts';
 import { describeSystemError, UsageError } from './errors.ts';
@@ -41,7 +42,9 @@ export class Capture {
     try {
       this.file = openSync(path, 'w');
     } catch (error) {
-      throw new UsageError(`The capture cannot be written: ${describeSystemError(error, path)}`);
+      // A file that is to be made is missing only when its directory is.
+      const concerning = (error as NodeJS.ErrnoException).code === 'ENOENT' ? dirname(path) : path;
+      throw new UsageError(`The capture cannot be written: ${describeSystemError(error, concerning)}`);
     }
     this.writer = new PcapngWriter((bytes) => this.append(bytes), {
       application: 'chimney',

@@ -28,7 +28,12 @@ export function formatReport(report: DemoReport, wanted: number): string {
   const same = report.sha256.sent === report.sha256.received;
   const rate = (report.bytes * 8) / report.seconds / 1e6;
   const r = report.retransmissions;
-  const causes = [`the wire ${r.explainedByWire}`, `moves ${r.causedByMoves}`, `other ${r.unexplained}`].join(', ');
+  const causes = [
+    `${r.replacingLost} replace what the wire lost`,
+    `${r.explainedByWire - r.replacingLost} for what it delayed or seemed to have lost`,
+    `${r.causedByMoves} because of moves`,
+    `${r.unexplained} other`,
+  ].join(', ');
   const m = report.moveMicroseconds;
   return [
     `  bytes            ${report.bytes} (${formatSize(report.bytes)}) in ${report.seconds.toFixed(2)} s, ${rate.toFixed(0)} Mbit/s`,
@@ -38,7 +43,7 @@ export function formatReport(report: DemoReport, wanted: number): string {
     `  a move took      ${m.p50.toFixed(0)} µs (median), ${m.p99.toFixed(0)} µs (p99), ${m.max.toFixed(0)} µs (longest)`,
     `  resets           ${report.resets}`,
     `  bytes lost       ${report.lostBytes}, duplicated ${report.duplicatedBytes}`,
-    `  retransmissions  ${r.total} (because of ${causes})`,
+    `  retransmissions  ${r.total === 0 ? 'none' : `${r.total}: ${causes}`}`,
     `  wire             ${report.impairedFrames} frames lost, doubled, delayed or damaged`,
   ].join('\n');
 }

@@ -1,4 +1,5 @@
 /** `chimney demo`: a live connection goes down the chimney and comes back, again and again, on real data. */
+import { performance } from 'node:perf_hooks';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { Capture } from './capture.ts';
@@ -31,6 +32,13 @@ interface DemoOptions {
 const SMALLEST_MTU = 576;
 const LARGEST_MTU = 65_535;
 
+const EXAMPLES = `
+Examples:
+  chimney demo                                     64 MiB of noise, 50 moves down and 50 up
+  chimney demo film.mp4 --moves 1000               a file, and more moves
+  chimney demo --loss 0.02 --reorder 0.02          a bad wire
+  chimney demo --pcap moves.pcapng && wireshark moves.pcapng`;
+
 /** Adds the command to the program. */
 export function addDemoCommand(program: Command): void {
   program
@@ -39,7 +47,11 @@ export function addDemoCommand(program: Command): void {
       'Download a file between two hosts while the serving connection moves between stack and offload target.',
     )
     .argument('[file]', 'file to serve; without it, noise of --size bytes is served')
-    .option('--size <bytes>', 'bytes to serve when no file is given', parseSize, 64 * 1024 ** 2)
+    .addOption(
+      new Option('--size <bytes>', 'bytes to serve when no file is given')
+        .argParser(parseSize)
+        .default(64 * 1024 ** 2, '64MiB'),
+    )
     .option('--moves <n>', 'moves down, and as many up', parseInteger(0, 100_000), 50)
     .option('--loss <share>', 'share of frames that the wire loses', parseProbability, 0.001)
     .option(
@@ -49,17 +61,18 @@ export function addDemoCommand(program: Command): void {
       0.001,
     )
     .option('--duplicate <share>', 'share of frames that the wire doubles', parseProbability, 0.001)
-    .option('--delay <time>', 'one-way delay of the wire', parseDuration, 2_000)
+    .addOption(new Option('--delay <time>', 'one-way delay of the wire').argParser(parseDuration).default(2_000, '2ms'))
     .option('--bandwidth <rate>', 'speed of the wire, for example 100Mbit; unlimited when left out', parseRate)
     .option('--mtu <bytes>', 'MTU of the wire', parseInteger(SMALLEST_MTU, LARGEST_MTU), 1500)
     .option('--seed <n>', 'decides the noise and what the wire does', parseInteger(0, 0x7fffffff), 1)
-    .option('--pcap <file>', 'write a pcapng capture of the wire')
+    .option('--pcap <file>', 'write a pcapng capture of the wire, with remarks on the packets around each move')
     .addOption(
       new Option('--target-connections <n>', 'most connections that the offload target takes').argParser(
         parseInteger(0, 1_000_000),
       ),
     )
     .option('--json', 'print one JSON object instead of text')
+    .addHelpText('after', EXAMPLES)
     .action((file: string | undefined, options: DemoOptions) => demo(file, options));
 }
 
@@ -123,7 +136,7 @@ async function runDemo(
     console.log('from the host stack to the offload target and back, while its bytes flow:');
   }
   const progress = options.json ? null : createProgress(source.size);
-  const started = network.runtime.now();
+  const started = performance.now();
   let owner = (): string => 'host';
   let moves = (): number => 0;
   try {
@@ -138,7 +151,7 @@ async function runDemo(
       },
       progress: (bytes) => progress?.update(bytes, owner(), moves()),
     });
-    const report = reportOf(result, network, (network.runtime.now() - started) / 1e6);
+    const report = reportOf(result, network, (performance.now() - started) / 1e3);
     return { report, refusal: result.mover.refusal };
   } catch (error) {
     // What has a code happened to the connection; anything else is a bug and shall look like one.
@@ -177,7 +190,7 @@ function judge(report: DemoReport, wanted: number, refusal: string | null): void
   }
   if (report.moves.down < wanted && refusal !== null) {
     throw new CommandFailure(
-      `The offload target refused ${report.moves.refused} of ${2 * wanted} moves (${refusal}): raise its limits, or ask for --moves 0.`,
+      `The offload target took the connection ${report.moves.down} of ${wanted} times (${refusal}): raise its limits, or ask for --moves 0.`,
     );
   }
   if (report.moves.down + report.moves.up + report.moves.refused !== 2 * wanted) {

@@ -70,7 +70,8 @@ export class Mover extends EventEmitter<MoverEvents> {
       else this.counts.up++;
     } else {
       this.counts.refused++;
-      this.refusal ??= `${statusName(result.status)}: ${result.reason}`;
+      const status = statusName(result.status);
+      this.refusal ??= result.reason.includes(status) ? result.reason : `${result.reason}: ${status}`;
     }
     this.emit('end', name, result);
   }

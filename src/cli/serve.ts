@@ -98,9 +98,11 @@ async function serve(directory: string, options: ServeOptions): Promise<void> {
     throw new UsageError(describeSystemError(error, `${options.gateway.address}:${options.gateway.port}`));
   }
   const host = options.gateway.address.includes(':') ? `[${options.gateway.address}]` : options.gateway.address;
+  // From here on Ctrl-C ends cleanly; who waits for the next line may send it at once.
+  const end = interrupted();
   console.log(`listening http://${host}:${port}`);
 
-  await interrupted();
+  await end;
   const closed = gateway.close(DRAIN_MILLISECONDS);
   files.drain();
   await closed;

@@ -20,6 +20,12 @@ const ROUNDS_PER_TURN = 64;
 /** Deadlines nearer than this are awaited by turns of the event loop: a platform timer would come a millisecond late. */
 const SPIN_MICROSECONDS = 1_000;
 
+/**
+ * How late a turn may come before the clock stops to count. A process that was suspended or starved for longer would
+ * otherwise find every retransmission timer expired before it could look at the acknowledgments that wait.
+ */
+const LATENESS_MICROSECONDS = 20_000;
+
 /** Longest platform timer that Node takes, milliseconds. */
 const LONGEST_TIMEOUT = 0x7fffffff;
 
@@ -30,6 +36,11 @@ const LONGEST_TIMEOUT = 0x7fffffff;
 export class NodeRuntime {
   private readonly parts = new Set<RuntimePart>();
   private readonly origin = performance.now();
+  /** Time that does not count, and the latest time that anybody was told; microseconds. */
+  private lost = 0;
+  private latest = 1;
+  /** When the next turn should come, or the last round came. */
+  private expectedAt = 0;
   private immediate: NodeJS.Immediate | null = null;
   private timeout: NodeJS.Timeout | null = null;
   private timeoutAt = Number.POSITIVE_INFINITY;
@@ -39,9 +50,11 @@ export class NodeRuntime {
   private readonly wake = (): void => this.schedule();
   private readonly turn = (): void => this.run();
 
-  /** Microseconds since the runtime was made, at least 1; monotonic. */
+  /** Microseconds since the runtime was made, at least 1; monotonic. Stands still while the process is held up. */
   now(): number {
-    return Math.floor((performance.now() - this.origin) * 1_000) + 1;
+    const now = Math.floor((performance.now() - this.origin) * 1_000) + 1 - this.lost;
+    if (now > this.latest) this.latest = now;
+    return this.latest;
   }
 
   /** Starts to drive `part`. */
@@ -73,6 +86,7 @@ export class NodeRuntime {
   /** Has every part looked at in the next turn of the event loop. */
   schedule(): void {
     if (this.running || this.closed || this.immediate !== null) return;
+    this.expectedAt = this.now();
     // The event loop may sleep over an immediate that does not keep it alive, but never over a timer.
     if (this.references === 0) this.setTimer(0, 0);
     else this.immediate = setImmediate(this.turn);
@@ -113,7 +127,7 @@ export class NodeRuntime {
 
   /** One round: whether anything was due. */
   private step(): boolean {
-    const now = this.now();
+    const now = this.roundTime();
     let worked = false;
     for (const part of this.parts) {
       if (part.nextDeadline() > now) continue;
@@ -121,6 +135,15 @@ export class NodeRuntime {
       worked = true;
     }
     return worked;
+  }
+
+  /** The time of a round; what it comes too late does not count. */
+  private roundTime(): number {
+    const elapsed = Math.floor((performance.now() - this.origin) * 1_000) + 1 - this.lost;
+    const late = elapsed - this.expectedAt - LATENESS_MICROSECONDS;
+    if (late > 0) this.lost += late;
+    this.expectedAt = this.now();
+    return this.expectedAt;
   }
 
   private arm(): void {
@@ -134,8 +157,9 @@ export class NodeRuntime {
     else this.setTimer(earliest, wait / 1_000);
   }
 
-  /** Wakes up at `deadline`, microseconds, which is `milliseconds` away. A timer for the same deadline stays. */
+  /** Wakes up at `deadline`, microseconds, 0 for now, `milliseconds` away. A timer for the same deadline stays. */
   private setTimer(deadline: number, milliseconds: number): void {
+    if (deadline > 0) this.expectedAt = deadline;
     if (this.timeout !== null) {
       if (deadline === this.timeoutAt) {
         if (this.references === 0) this.timeout.unref();

@@ -40,7 +40,11 @@ afterEach(async () => {
 
 /** The far ends of connections, in the order in which they come. */
 function serve(handler: (socket: Socket) => void): void {
-  createServer(hosts.server, { allowHalfOpen: true }, handler).listen(PORT);
+  createServer(hosts.server, { allowHalfOpen: true }, (socket) => {
+    // The end of a test may reset what is open.
+    socket.on('error', () => {});
+    handler(socket);
+  }).listen(PORT);
 }
 
 function connect(): LoopbackSocket {
@@ -53,7 +57,7 @@ describe('the gateway', () => {
   it('carries bytes both ways, and half closes', async () => {
     const request = noise(2_000_000);
     const answer = noise(3_000_000);
-    let atServer = Buffer.alloc(0);
+    let atServer: Buffer = Buffer.alloc(0);
     serve(async (socket) => {
       atServer = await readAll(socket);
       // The client has ended; its other half still reads.
@@ -173,7 +177,7 @@ describe('the gateway', () => {
   });
 
   it('resets what is still open after the grace of a close', async () => {
-    serve((socket) => socket.on('error', () => {}));
+    serve(() => {});
     const client = connect();
     client.on('error', () => {});
     await until(() => gateway.active === 1);

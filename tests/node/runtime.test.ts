@@ -67,6 +67,41 @@ describe('the runtime', () => {
     runtime.close();
   });
 
+  it('does not count the time for which the process was held up', async () => {
+    const runtime = new NodeRuntime();
+    runtime.ref();
+    const due = runtime.now() + 10_000;
+    const alarm = new Alarm([due, due + 200_000]);
+    runtime.add(alarm);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    const blockedSince = performance.now();
+    while (performance.now() - blockedSince < 500);
+    await rung(alarm, 1);
+    // Half a second has passed, but not for the parts.
+    expect(alarm.rings.length).toBe(1);
+    expect(alarm.rings[0] - due).toBeLessThan(200_000);
+    await rung(alarm, 2);
+    expect(alarm.rings[1]).toBeGreaterThanOrEqual(due + 200_000);
+    runtime.close();
+  });
+
+  it('counts the time for which it sleeps, also when something woke it in between', async () => {
+    const runtime = new NodeRuntime();
+    runtime.ref();
+    const start = runtime.now();
+    const alarm = new Alarm([start + 300_000]);
+    runtime.add(alarm);
+    const woken = setInterval(() => alarm.onWork?.(), 90);
+    const begun = performance.now();
+    await rung(alarm, 1);
+    clearInterval(woken);
+    const slept = (performance.now() - begun) * 1_000;
+    // Whatever held this process up may be missing, up to the whole: but not the time that it slept.
+    expect(alarm.rings[0] - start).toBeGreaterThanOrEqual(300_000);
+    expect(slept).toBeLessThan(10_000_000);
+    runtime.close();
+  });
+
   it('lets other work of the process run while a part is always due', async () => {
     const runtime = new NodeRuntime();
     runtime.ref();
