@@ -13,6 +13,8 @@ export interface InterfaceConfiguration {
   readonly macAddress: MacAddress;
   /** Largest IP datagram of the link, bytes. */
   readonly mtu: number;
+  /** The adapter completes TCP checksums and cuts segments. */
+  readonly taskOffload: boolean;
 }
 
 /** Counters of a host stack outside of its TCP engine. They only grow. */
@@ -50,8 +52,11 @@ export class HostCore {
   readonly buffers = new FrameBuffers();
   readonly drops = new DropCounters();
   readonly statistics = new HostStatistics();
-  /** Gives a finished frame to the adapter. The frame belongs to the adapter from then on. */
-  readonly sendFrame: (frame: Uint8Array) => void;
+  /**
+   * Gives a frame to the adapter, to which it belongs from then on. A `segmentSize` above 0 leaves the TCP checksum and the
+   * cutting into segments of that size to the adapter.
+   */
+  readonly sendFrame: (frame: Uint8Array, segmentSize: number) => void;
   /** Tells the stack's owner that there is work for `HostStack.advance`. */
   readonly wake: () => void;
   private nextIdentification: number;
@@ -60,7 +65,7 @@ export class HostCore {
   constructor(
     tcp: TcpContext,
     configuration: InterfaceConfiguration,
-    sendFrame: (frame: Uint8Array) => void,
+    sendFrame: (frame: Uint8Array, segmentSize: number) => void,
     wake: () => void,
   ) {
     this.tcp = tcp;

@@ -66,6 +66,17 @@ export interface ConnectOptions {
 
 const DEFAULT_BACKLOG = 128;
 
+/** A copy of a frame whose list could not be kept. */
+class LentFrame {
+  readonly frame: Uint8Array;
+  readonly checksumValid: boolean;
+
+  constructor(list: NetBufferList) {
+    this.frame = contiguousBytes(list.firstNetBuffer).slice();
+    this.checksumValid = list.tcpChecksumSucceeded;
+  }
+}
+
 export class HostStack {
   readonly name: string;
   readonly core: HostCore;
@@ -87,7 +98,7 @@ export class HostStack {
   private outgoing: NetBufferList | null = null;
   private outgoingTail: NetBufferList | null = null;
   /** Lists received on the ordinary path, or copies of frames that were only lent. */
-  private incoming: (NetBufferList | Uint8Array)[] = [];
+  private incoming: (NetBufferList | LentFrame)[] = [];
   private scheduled: Connection[] = [];
   private advancing = false;
   private isClosing = false;
@@ -98,7 +109,9 @@ export class HostStack {
     this.settings = settingsOf(options);
     const { adapter } = options;
     // Without segmentation below us a segment is a frame.
-    const parameters = { ...DEFAULT_TCP_PARAMETERS, maximumSegmentPayload: 0, ...options.parameters };
+    const { taskOffload } = adapter;
+    const maximumSegmentPayload = taskOffload ? DEFAULT_TCP_PARAMETERS.maximumSegmentPayload : 0;
+    const parameters = { ...DEFAULT_TCP_PARAMETERS, maximumSegmentPayload, ...options.parameters };
     const tcp = new TcpContext(parameters, options.random, options.now ?? 0);
     const configuration: InterfaceConfiguration = {
       address: options.address,
@@ -106,11 +119,12 @@ export class HostStack {
       gateway: options.gateway ?? null,
       macAddress: options.macAddress ?? MacAddress.fromBytes(adapter.macAddress),
       mtu: options.mtu ?? adapter.mtuSize,
+      taskOffload,
     };
     this.core = new HostCore(
       tcp,
       configuration,
-      (frame) => this.enqueueFrame(frame),
+      (frame, segmentSize) => this.enqueueFrame(frame, segmentSize),
       () => this.wake(),
     );
     this.neighbors = new NeighborCache(this.core, this.neighborObserver());
@@ -123,7 +137,7 @@ export class HostStack {
     );
     this.icmp = new Icmp(this.core, output, errors);
     this.ipv4 = new Ipv4Input(this.core, {
-      tcpArrives: (frame, ip) => this.transport.tcpArrives(frame, ip),
+      tcpArrives: (frame, ip, checksumValid) => this.transport.tcpArrives(frame, ip, checksumValid),
       icmpArrives: (frame, ip) => this.icmp.arrives(frame, ip),
     });
     const driver = options.ndis.registerProtocolDriver<HostBinding>(
@@ -263,19 +277,19 @@ export class HostStack {
     this.incoming = [];
     let chain: NetBufferList | null = null;
     for (const item of received) {
-      if (item instanceof Uint8Array) {
-        this.frameArrives(item);
+      if (item instanceof LentFrame) {
+        this.frameArrives(item.frame, item.checksumValid);
         continue;
       }
       // Adapters never use the memory of a frame again, so views of it may outlive the list.
-      this.frameArrives(contiguousBytes(item.firstNetBuffer));
+      this.frameArrives(contiguousBytes(item.firstNetBuffer), item.tcpChecksumSucceeded);
       item.next = chain;
       chain = item;
     }
     if (chain !== null) this.binding.returnNetBufferLists(chain);
   }
 
-  private frameArrives(frame: Uint8Array): void {
+  private frameArrives(frame: Uint8Array, checksumValid: boolean): void {
     this.core.statistics.framesReceived++;
     const { ethernet } = this;
     const { macAddress } = this.core.interface;
@@ -284,7 +298,7 @@ export class HostStack {
       const isOurs = ethernet.destinationLow === macAddress.low && ethernet.destinationHigh === macAddress.high;
       if (!isOurs && !ethernet.isMulticast) reason = DropReason.ETHERNET_DESTINATION;
       else if (ethernet.vlanId > 0) reason = DropReason.VLAN_MISMATCH;
-      else if (ethernet.etherType === EtherType.IPV4) this.ipv4.arrives(frame, ethernet);
+      else if (ethernet.etherType === EtherType.IPV4) this.ipv4.arrives(frame, ethernet, checksumValid);
       else if (ethernet.etherType === EtherType.ARP) {
         reason = parseArp(frame, ethernet.payloadOffset, ethernet.payloadLength, this.arp);
         if (reason === DropReason.NONE) this.neighbors.arpArrives(this.arp);
@@ -293,10 +307,11 @@ export class HostStack {
     this.core.drops.count(reason);
   }
 
-  private enqueueFrame(frame: Uint8Array): void {
+  private enqueueFrame(frame: Uint8Array, segmentSize: number): void {
     if (this.binding.closed) return;
     this.core.statistics.framesSent++;
     const list = this.framePool.allocate(frame);
+    list.tcpLargeSendMss = segmentSize;
     if (this.outgoingTail === null) this.outgoing = list;
     else this.outgoingTail.next = list;
     this.outgoingTail = list;
@@ -355,7 +370,7 @@ export class HostStack {
     if (this.binding.closed) return;
     for (const connection of this.transport.connections) this.transport.end(connection, 'ECONNABORTED');
     this.transport.closeListeners();
-    const received = this.incoming.filter((item): item is NetBufferList => !(item instanceof Uint8Array));
+    const received = this.incoming.filter((item): item is NetBufferList => !(item instanceof LentFrame));
     this.incoming = [];
     const chain = linkNetBufferLists(received);
     if (chain !== null) this.binding.returnNetBufferLists(chain);
@@ -379,7 +394,7 @@ export class HostStack {
   private framesReceived(chain: NetBufferList, flags: number): void {
     const lent = (flags & ReceiveFlag.RESOURCES) !== 0;
     for (const list of netBufferListsOf(chain)) {
-      this.incoming.push(lent ? contiguousBytes(list.firstNetBuffer).slice() : list);
+      this.incoming.push(lent ? new LentFrame(list) : list);
     }
     this.wake();
   }

@@ -22,6 +22,11 @@ export interface MiniportAttributes<A extends object> {
   readonly macAddress: Uint8Array;
   /** Largest IP datagram of a frame, bytes. */
   readonly mtuSize: number;
+  /**
+   * Task offload (NDIS_OFFLOAD): the adapter completes TCP checksums and cuts TCP segments of up to 64 KiB on the ordinary
+   * path (`NetBufferList.tcpLargeSendMss`). Absent: it does neither.
+   */
+  readonly taskOffload?: boolean;
   /** Connection offload in force after start, and what the hardware could do; null when there is none. */
   readonly defaultConnectionOffload: TcpConnectionOffload | null;
   readonly hardwareConnectionOffload: TcpConnectionOffload | null;
@@ -84,6 +89,11 @@ export class MiniportAdapter<A extends object = object> {
   /** Largest IP datagram, bytes. @throws Error before `setMiniportAttributes`. */
   get mtuSize(): number {
     return this.required().mtuSize;
+  }
+
+  /** Whether the adapter completes checksums and cuts segments. @throws Error before `setMiniportAttributes`. */
+  get taskOffload(): boolean {
+    return this.required().taskOffload === true;
   }
 
   /** Answer to OID_TCP_CONNECTION_OFFLOAD_CURRENT_CONFIG; null when the adapter cannot offload. */

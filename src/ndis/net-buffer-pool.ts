@@ -61,6 +61,8 @@ export class NetBufferListPool {
     list.tcpReceiveBytesTransferred = 0;
     list.vlanId = 0;
     list.userPriority = 0;
+    list.tcpLargeSendMss = 0;
+    list.tcpChecksumSucceeded = false;
     list.hashValue = 0;
     list.protocolReserved = null;
     list.miniportReserved = null;

@@ -55,6 +55,14 @@ export class NetBufferList {
   vlanId = 0;
   /** Ieee8021QNetBufferListInfo: 802.1p priority of a frame on the ordinary path. */
   userPriority = 0;
+  /**
+   * TcpLargeSendNetBufferListInfo: the adapter completes the TCP checksum of this frame, whose field holds the partial sum
+   * of the pseudo header, and cuts its text into segments of at most so many bytes; 0 for a frame that is complete. Only for
+   * an adapter with `taskOffload`.
+   */
+  tcpLargeSendMss = 0;
+  /** TcpIpChecksumNetBufferListInfo of a received frame: its TCP checksum needs no verification, and may be unfinished. */
+  tcpChecksumSucceeded = false;
   /** NetBufferListHashValue: RSS hash of a frame on the ordinary path. */
   hashValue = 0;
   /** For the protocol driver that created the list; others leave it alone. */

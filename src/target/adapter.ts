@@ -94,6 +94,7 @@ export class SoftwareAdapter {
     const result = driver.initializeAdapter(this.name, {
       macAddress: this.options.macAddress,
       mtu: this.options.link.mtu,
+      taskOffload: this.options.link.segmentationOffload === true,
       channel: this.channel.miniport,
       capabilities: this.capabilities,
       onInitialize: (miniport: TargetMiniport) => {

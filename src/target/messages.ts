@@ -139,7 +139,7 @@ export type ToNic =
   /** The host's answer to `neighborQuery` (NBR-11). */
   | { readonly kind: 'neighborAnswer'; readonly neighbor: number; readonly hostReachabilityDelta: number }
   /** A frame of the ordinary path, to be sent. */
-  | { readonly kind: 'frameDown'; readonly frame: Uint8Array }
+  | { readonly kind: 'frameDown'; readonly frame: Uint8Array; readonly segmentSize: number }
   | { readonly kind: 'parameters'; readonly parameters: OffloadParameters }
   | { readonly kind: 'statisticsQuery'; readonly request: number }
   | { readonly kind: 'statisticsReset'; readonly family: 'ip4' | 'ip6' | 'tcp4' | 'tcp6' }
@@ -276,7 +276,7 @@ export type ToMiniport =
     }
   | { readonly kind: 'neighborQuery'; readonly neighbor: number; readonly state: NewNeighbor }
   /** A frame that is not for an offloaded connection: the ordinary receive path. */
-  | { readonly kind: 'frameUp'; readonly frame: Uint8Array }
+  | { readonly kind: 'frameUp'; readonly frame: Uint8Array; readonly checksumValid: boolean }
   | { readonly kind: 'statistics'; readonly request: number; readonly statistics: TargetStatistics }
   | { readonly kind: 'status'; readonly status: AdapterStatus };
 

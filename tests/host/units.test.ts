@@ -117,6 +117,7 @@ function cache() {
       gateway: null,
       macAddress: MacAddress.fromWords(0x0200, 1),
       mtu: 1500,
+      taskOffload: false,
     },
     (frame) => sent.push(frame),
     () => {},

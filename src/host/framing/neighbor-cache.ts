@@ -73,27 +73,27 @@ export class NeighborCache {
    * Sends a frame to a neighbor, or keeps it until the MAC address is known. The frame's destination field holds the
    * neighbor's MAC address when there is one; the cache fills it in otherwise.
    */
-  output(neighbor: Neighbor, frame: Uint8Array): void {
+  output(neighbor: Neighbor, frame: Uint8Array, segmentSize = 0): void {
     switch (neighbor.state) {
       case NeighborState.REACHABLE:
         if (neighbor.reachabilityDelta(this.core.tcp.ticks) > this.core.tcp.parameters.nceStaleTicks) {
           this.enterDelay(neighbor);
         }
-        this.core.sendFrame(frame);
+        this.core.sendFrame(frame, segmentSize);
         return;
       case NeighborState.STALE:
         this.enterDelay(neighbor);
-        this.core.sendFrame(frame);
+        this.core.sendFrame(frame, segmentSize);
         return;
       case NeighborState.FAILED:
-        this.wait(neighbor, frame);
+        this.wait(neighbor, frame, segmentSize);
         this.resolve(neighbor);
         return;
       case NeighborState.INCOMPLETE:
-        this.wait(neighbor, frame);
+        this.wait(neighbor, frame, segmentSize);
         return;
       default:
-        this.core.sendFrame(frame);
+        this.core.sendFrame(frame, segmentSize);
     }
   }
 
@@ -203,9 +203,9 @@ export class NeighborCache {
     if (changed) this.observer.macAddressChanged(neighbor);
     const frames = neighbor.waiting.splice(0);
     neighbor.waitingBytes = 0;
-    for (const frame of frames) {
+    for (const { frame, segmentSize } of frames) {
       frame.set(mac.bytes, 0);
-      this.output(neighbor, frame);
+      this.output(neighbor, frame, segmentSize);
     }
   }
 
@@ -224,15 +224,15 @@ export class NeighborCache {
     return true;
   }
 
-  private wait(neighbor: Neighbor, frame: Uint8Array): void {
-    neighbor.waiting.push(frame);
+  private wait(neighbor: Neighbor, frame: Uint8Array, segmentSize: number): void {
+    neighbor.waiting.push({ frame, segmentSize });
     neighbor.waitingBytes += frame.length;
     while (
       neighbor.waiting.length > NeighborLimits.WAITING_FRAMES ||
       (neighbor.waitingBytes > NeighborLimits.WAITING_BYTES && neighbor.waiting.length > 1)
     ) {
       const oldest = neighbor.waiting.shift();
-      neighbor.waitingBytes -= oldest?.length ?? 0;
+      neighbor.waitingBytes -= oldest?.frame.length ?? 0;
       this.core.statistics.framesUnresolved++;
     }
   }
@@ -272,12 +272,12 @@ export class NeighborCache {
     neighbor.timer.arm(this.core.milliseconds(NeighborLimits.RETRANSMIT_MILLISECONDS));
     this.core.statistics.arpRequestsSent++;
     const target = neighbor.address.word0;
-    this.core.sendFrame(arpFrame(this.core, ArpOperation.REQUEST, destination, MacAddress.ZERO, target));
+    this.core.sendFrame(arpFrame(this.core, ArpOperation.REQUEST, destination, MacAddress.ZERO, target), 0);
   }
 
   private answer(address: number, mac: MacAddress): void {
     this.core.statistics.arpRepliesSent++;
-    this.core.sendFrame(arpFrame(this.core, ArpOperation.REPLY, mac, mac, address));
+    this.core.sendFrame(arpFrame(this.core, ArpOperation.REPLY, mac, mac, address), 0);
   }
 
   private fail(neighbor: Neighbor): void {

@@ -19,6 +19,13 @@ export function neighborStateName(state: NeighborState): string {
   return NAMES[state];
 }
 
+/** A frame that waits for the MAC address of its neighbor. */
+export interface WaitingFrame {
+  readonly frame: Uint8Array;
+  /** As for `HostCore.sendFrame`. */
+  readonly segmentSize: number;
+}
+
 export class Neighbor {
   readonly address: IpAddress;
   macAddress: MacAddress = Mac.ZERO;
@@ -28,7 +35,7 @@ export class Neighbor {
   /** Requests sent since the last answer. */
   probes = 0;
   /** Frames that wait for the MAC address, their destination field still empty. Oldest first. */
-  readonly waiting: Uint8Array[] = [];
+  readonly waiting: WaitingFrame[] = [];
   waitingBytes = 0;
   /** Tick at which an unsolicited packet last changed the MAC address. */
   changedAt = -1;

@@ -8,7 +8,7 @@ import type { HostCore } from '../core.ts';
 
 /** Where datagrams for us go. `frame` may be kept: frames are never reused. */
 export interface Ipv4Receiver {
-  tcpArrives(frame: Uint8Array, ip: Ipv4Header): void;
+  tcpArrives(frame: Uint8Array, ip: Ipv4Header, checksumValid: boolean): void;
   icmpArrives(frame: Uint8Array, ip: Ipv4Header): void;
 }
 
@@ -22,8 +22,8 @@ export class Ipv4Input {
     this.receiver = receiver;
   }
 
-  /** One frame whose Ethernet header says IPv4. */
-  arrives(frame: Uint8Array, ethernet: EthernetHeader): void {
+  /** One frame whose Ethernet header says IPv4; `checksumValid` when the adapter vouches for a TCP checksum. */
+  arrives(frame: Uint8Array, ethernet: EthernetHeader, checksumValid: boolean): void {
     const ip = this.header;
     const reason = parseIpv4(frame, ethernet.payloadOffset, ethernet.payloadLength, ip);
     const dropped = reason !== DropReason.NONE ? reason : this.check(ip, ethernet);
@@ -31,7 +31,7 @@ export class Ipv4Input {
       this.core.drops.count(dropped);
       return;
     }
-    if (ip.protocol === IpProtocol.TCP) this.receiver.tcpArrives(frame, ip);
+    if (ip.protocol === IpProtocol.TCP) this.receiver.tcpArrives(frame, ip, checksumValid);
     else this.receiver.icmpArrives(frame, ip);
   }
 

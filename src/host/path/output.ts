@@ -45,7 +45,11 @@ export class IpOutput {
     };
   }
 
-  /** Sends one segment of a connection. The payload is copied into the frame; `header` may be reused afterwards. */
+  /**
+   * Sends one segment of a connection. The payload is copied into the frame; `header` may be reused afterwards.
+   *
+   * @param segmentSize bytes of text that a packet of the connection may have: an adapter that cuts segments needs it
+   */
   sendSegment(
     path: Path,
     header: TcpHeader,
@@ -54,15 +58,17 @@ export class IpOutput {
     payloadLength: number,
     ttl: number,
     typeOfService: number,
+    segmentSize: number,
   ): void {
     const { route, neighbor } = path;
     route.destination = neighbor.macAddress.bytes;
     route.ttl = ttl;
     route.typeOfService = typeOfService;
     const { buffers } = this.core;
+    const { taskOffload } = this.core.interface;
     const id = this.core.identification();
-    const frame = buildTcpFrame(buffers, route, id, header, payload, payloadOffset, payloadLength);
-    this.neighbors.output(neighbor, frame);
+    const frame = buildTcpFrame(buffers, route, id, header, payload, payloadOffset, payloadLength, taskOffload);
+    this.neighbors.output(neighbor, frame, taskOffload ? Math.max(1, segmentSize) : 0);
   }
 
   /** Sends a segment without payload to an address that no path leads to: the reset for a segment to nobody. */

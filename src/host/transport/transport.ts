@@ -154,13 +154,16 @@ export class Transport implements ConnectionOwner {
 
   // ---- segments ----
 
-  /** A TCP datagram for our address. `frame` is kept where the segment must wait. */
-  tcpArrives(frame: Uint8Array, ip: Ipv4Header): void {
+  /**
+   * A TCP datagram for our address. `frame` is kept where the segment must wait.
+   *
+   * @param checksumValid the adapter vouches for the checksum
+   */
+  tcpArrives(frame: Uint8Array, ip: Ipv4Header, checksumValid: boolean): void {
     const { header } = this;
     const { payloadOffset, payloadLength } = ip;
-    const sum = pseudoHeaderSumIpv4(ip.source, ip.destination, IpProtocol.TCP, payloadLength);
     let reason: DropReason = parseTcp(frame, payloadOffset, payloadLength, header);
-    if (reason === DropReason.NONE && !verifyTcpChecksum(frame, payloadOffset, payloadLength, sum)) {
+    if (reason === DropReason.NONE && !checksumValid && !isChecksumRight(frame, ip)) {
       reason = DropReason.TCP_CHECKSUM;
     }
     if (reason === DropReason.NONE && (header.sourcePort === 0 || header.destinationPort === 0)) {
@@ -388,7 +391,16 @@ export class Transport implements ConnectionOwner {
     const { ttlOrHopLimit, tosOrTrafficClass, userPriority } = cb.cached;
     path.route.userPriority = userPriority;
     const payload = payloadLength > 0 ? cb.sendQueue : null;
-    this.ip.sendSegment(path, header, payload, payloadOffset, payloadLength, ttlOrHopLimit, tosOrTrafficClass);
+    this.ip.sendSegment(
+      path,
+      header,
+      payload,
+      payloadOffset,
+      payloadLength,
+      ttlOrHopLimit,
+      tosOrTrafficClass,
+      cb.sendMss,
+    );
   }
 
   deliver(cb: ControlBlock, buffer: Uint8Array, offset: number, length: number): void {
@@ -495,6 +507,12 @@ function bringsText(cb: ControlBlock, header: TcpHeader): boolean {
   if (!canReceive(delegated.state)) return false;
   const offset = (header.sequence - delegated.rcvNxt) | 0;
   return offset + header.payloadLength > 0 && offset < delegated.rcvWnd;
+}
+
+function isChecksumRight(frame: Uint8Array, ip: Ipv4Header): boolean {
+  const { payloadOffset, payloadLength } = ip;
+  const sum = pseudoHeaderSumIpv4(ip.source, ip.destination, IpProtocol.TCP, payloadLength);
+  return verifyTcpChecksum(frame, payloadOffset, payloadLength, sum);
 }
 
 function segmentOf(frame: Uint8Array, ip: Ipv4Header): Uint8Array {

@@ -26,6 +26,8 @@ export interface TargetConfiguration {
   readonly macAddress: MacAddress;
   /** Largest IP datagram, bytes. */
   readonly mtu: number;
+  /** The link completes checksums and cuts segments. */
+  readonly taskOffload: boolean;
   readonly channel: Channel<ToNic, ToMiniport>;
   readonly capabilities: TargetCapabilities;
   /** Called with the adapter context once it exists. */
@@ -70,6 +72,7 @@ export const targetDriver: MiniportDriverCharacteristics<TargetMiniport> = {
       miniportAdapterContext: miniport,
       macAddress: configuration.macAddress.bytes,
       mtuSize: configuration.mtu,
+      taskOffload: configuration.taskOffload,
       defaultConnectionOffload: offload,
       hardwareConnectionOffload: offload,
     });

@@ -37,7 +37,11 @@ export class OrdinaryPath {
     for (const list of netBufferListsOf(head)) {
       for (let buffer: NetBuffer | null = list.firstNetBuffer; buffer !== null; buffer = buffer.next) {
         const frame = contiguousBytes(buffer);
-        this.post({ kind: 'frameDown', frame: tagged(frame, list.vlanId, list.userPriority) });
+        this.post({
+          kind: 'frameDown',
+          frame: tagged(frame, list.vlanId, list.userPriority),
+          segmentSize: list.tcpLargeSendMss,
+        });
       }
       if (this.sentLast === null) this.sent = list;
       else this.sentLast.next = list;
@@ -55,8 +59,10 @@ export class OrdinaryPath {
   }
 
   /** A received frame, unchanged. */
-  indicate(frame: Uint8Array): void {
-    this.adapter.indicateReceiveNetBufferLists(this.receivePool.allocate(frame), 1);
+  indicate(frame: Uint8Array, checksumValid: boolean): void {
+    const list = this.receivePool.allocate(frame);
+    list.tcpChecksumSucceeded = checksumValid;
+    this.adapter.indicateReceiveNetBufferLists(list, 1);
   }
 
   return(head: NetBufferList): void {

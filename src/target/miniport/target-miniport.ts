@@ -92,7 +92,7 @@ export class TargetMiniport {
   private message(message: ToMiniport): void {
     switch (message.kind) {
       case 'frameUp':
-        this.ordinary.indicate(message.frame);
+        this.ordinary.indicate(message.frame, message.checksumValid);
         return;
       case 'sendComplete':
       case 'receiveComplete':

@@ -37,9 +37,10 @@ export class NicConnectionOwner implements ConnectionOwner {
       cb.sendQueue,
       payloadOffset,
       payloadLength,
+      core.segmentation,
     );
     count(core, connection, header, payloadLength);
-    core.options.link.send(frame);
+    core.sendFrame(frame, core.segmentation ? Math.max(1, cb.sendMss) : 0);
   }
 
   deliver(cb: ControlBlock, buffer: Uint8Array, offset: number, length: number): void {

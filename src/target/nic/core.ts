@@ -11,8 +11,15 @@ import { NicStatistics } from './statistics.ts';
 /** The link that the NIC owns. `send` never blocks; a frame handed over is not changed any more. */
 export interface TargetLink {
   send(frame: Uint8Array): void;
-  /** Set by the NIC: called with every frame that arrives. */
-  onReceive: (frame: Uint8Array) => void;
+  /** Set by the NIC: called with every frame that arrives, and whether its TCP checksum needs no verification. */
+  onReceive: (frame: Uint8Array, checksumValid?: boolean) => void;
+  /** Whether `sendSegmented` may be called; absent: no. */
+  readonly segmentationOffload?: boolean;
+  /**
+   * Sends a TCP segment whose checksum field holds the partial sum of its pseudo header; the link completes it, and cuts
+   * text of more than `segmentSize` bytes.
+   */
+  sendSegmented?(frame: Uint8Array, segmentSize: number): void;
   /** Largest IP datagram, bytes. */
   readonly mtu: number;
 }
@@ -57,6 +64,8 @@ export class NicCore {
   nextIdentification: number;
   /** An upload of everything was requested, and no resume since: sends go back (PAUSE-05). */
   uploadingAll = false;
+  /** The link completes checksums and cuts segments. */
+  readonly segmentation: boolean;
   /** Hardware faults that wait for their operation (HWF-01). */
   readonly faults = new Set<FaultyOperation>();
   /** Statuses that wait for the next new block of a layer. */
@@ -69,8 +78,10 @@ export class NicCore {
   constructor(options: NicOptions, post: (message: ToMiniport) => void) {
     this.options = options;
     this.postMessage = post;
-    // The NIC's link takes segments of at most the MTU: nobody below splits larger ones.
-    this.base = { ...DEFAULT_TCP_PARAMETERS, maximumSegmentPayload: 0, ...options.parameters };
+    this.segmentation = options.link.segmentationOffload === true && options.link.sendSegmented !== undefined;
+    // Without segmentation below, a segment is a frame.
+    const maximumSegmentPayload = this.segmentation ? DEFAULT_TCP_PARAMETERS.maximumSegmentPayload : 0;
+    this.base = { ...DEFAULT_TCP_PARAMETERS, maximumSegmentPayload, ...options.parameters };
     this.settings = { ...this.base };
     this.tcp = new TcpContext(this.settings, options.random, options.nowMicroseconds);
     this.flows = new FlowTable(options.random());
@@ -95,6 +106,13 @@ export class NicCore {
     } else {
       Object.assign(this.settings, settings);
     }
+  }
+
+  /** Gives a frame to the link; `segmentSize` above 0 leaves its checksum and segmentation to it. */
+  sendFrame(frame: Uint8Array, segmentSize: number): void {
+    const { link } = this.options;
+    if (segmentSize > 0 && link.sendSegmented !== undefined) link.sendSegmented(frame, segmentSize);
+    else link.send(frame);
   }
 
   /** The status that the next new block of this layer is to fail with, once; SUCCESS when none was arranged. */

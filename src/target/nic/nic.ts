@@ -26,6 +26,8 @@ export class Nic {
   private readonly terminations: Terminations;
   /** Frames that the link brought and `advance` has not looked at. */
   private arrived: Uint8Array[] = [];
+  /** For each of them, whether its TCP checksum needs no verification. */
+  private arrivedValid: boolean[] = [];
   /** Connections of initiates that are complete and not yet confirmed. */
   private readonly unconfirmed = new Map<number, number[]>();
 
@@ -34,8 +36,9 @@ export class Nic {
     this.owner = new NicConnectionOwner(this.core);
     this.receivePath = new ReceivePath(this.core);
     this.terminations = new Terminations(this.core);
-    options.link.onReceive = (frame) => {
+    options.link.onReceive = (frame, checksumValid) => {
       this.arrived.push(frame);
+      this.arrivedValid.push(checksumValid === true);
       this.onWork?.();
     };
   }
@@ -51,8 +54,10 @@ export class Nic {
     tcp.setTime(nowMicroseconds);
     if (this.arrived.length > 0) {
       const frames = this.arrived;
+      const valid = this.arrivedValid;
       this.arrived = [];
-      for (const frame of frames) this.receivePath.receive(frame);
+      this.arrivedValid = [];
+      for (let index = 0; index < frames.length; index += 1) this.receivePath.receive(frames[index], valid[index]);
     }
     tcp.advance(nowMicroseconds, wheelExpired);
   }
@@ -81,7 +86,7 @@ export class Nic {
     const { core } = this;
     switch (message.kind) {
       case 'frameDown':
-        core.options.link.send(message.frame);
+        core.sendFrame(message.frame, message.segmentSize);
         return;
       case 'send':
       case 'postReceive':

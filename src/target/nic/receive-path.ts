@@ -32,8 +32,12 @@ export class ReceivePath {
     this.core = core;
   }
 
-  /** Takes one frame. What it does not end here goes up untouched (NSP-01…05, STAT-11, STAT-16). */
-  receive(frame: Uint8Array): void {
+  /**
+   * Takes one frame. What it does not end here goes up untouched (NSP-01…05, STAT-11, STAT-16).
+   *
+   * @param checksumValid the link vouches for the TCP checksum
+   */
+  receive(frame: Uint8Array, checksumValid: boolean): void {
     const { core, ethernet } = this;
     const reason = parseEthernet(frame, 0, frame.length, ethernet);
     if (reason !== DropReason.NONE) {
@@ -45,8 +49,8 @@ export class ReceivePath {
       return;
     }
     const connection = this.connectionOf(frame);
-    if (connection === null) core.post({ kind: 'frameUp', frame });
-    else this.segment(connection, frame);
+    if (connection === null) core.post({ kind: 'frameUp', frame, checksumValid });
+    else this.segment(connection, frame, checksumValid);
   }
 
   /** A segment that the host received and forwards: TCP header and data (FWD-06). */
@@ -59,10 +63,10 @@ export class ReceivePath {
     return disposition & Disposition.URGENT ? NdisStatus.UPLOAD_IN_PROGRESS : NdisStatus.SUCCESS;
   }
 
-  /** A frame that was held while its connection stood still and now goes on. */
+  /** A frame that was held, its checksum verified, while its connection stood still and now goes on. */
   resumeFrame(connection: ConnectionContext, frame: Uint8Array): void {
     if (parseEthernet(frame, 0, frame.length, this.ethernet) !== DropReason.NONE) return;
-    if (this.connectionOf(frame) === connection) this.segment(connection, frame);
+    if (this.connectionOf(frame) === connection) this.segment(connection, frame, true);
   }
 
   /** The interface's MAC, one that a neighbor gave as source (STATE-19), or a group (STATE-20). */
@@ -89,8 +93,8 @@ export class ReceivePath {
     return core.flows.find(ip.destination, ip.source, portPair(tcp.destinationPort, tcp.sourcePort));
   }
 
-  private segment(connection: ConnectionContext, frame: Uint8Array): void {
-    const { core, ethernet, ip, tcp } = this;
+  private segment(connection: ConnectionContext, frame: Uint8Array, checksumValid: boolean): void {
+    const { core, ethernet, tcp } = this;
     const { neighbor } = connection.path;
     // VLAN-12: with a VLAN nothing else is accepted. VLAN-11: without one everything is.
     if (neighbor.vlanId !== 0 && ethernet.vlanId !== neighbor.vlanId) {
@@ -102,19 +106,20 @@ export class ReceivePath {
     const { state } = connection.cb.delegated;
     // NSP-04, NSP-05: a new connection over one in TIME-WAIT, and what comes after the end, is for the host.
     const over = state === TcpState.CLOSED || (state === TcpState.TIME_WAIT && (tcp.flags & TcpFlag.SYN) !== 0);
-    const sum = pseudoHeaderSumIpv4(ip.source, ip.destination, IpProtocol.TCP, ip.payloadLength);
-    if (
-      over ||
-      !(addressed || ethernet.isMulticast) ||
-      !verifyTcpChecksum(frame, ip.payloadOffset, ip.payloadLength, sum)
-    ) {
-      core.post({ kind: 'frameUp', frame });
+    if (over || !(addressed || ethernet.isMulticast) || !(checksumValid || this.isChecksumRight(frame))) {
+      core.post({ kind: 'frameUp', frame, checksumValid });
       return;
     }
     if (connection.stopped !== 0) this.hold(connection, frame);
     else if (connection.terminating)
-      core.post({ kind: 'frameUp', frame }); // TERM-12
+      core.post({ kind: 'frameUp', frame, checksumValid }); // TERM-12
     else this.process(connection, frame, frame);
+  }
+
+  private isChecksumRight(frame: Uint8Array): boolean {
+    const { ip } = this;
+    const sum = pseudoHeaderSumIpv4(ip.source, ip.destination, IpProtocol.TCP, ip.payloadLength);
+    return verifyTcpChecksum(frame, ip.payloadOffset, ip.payloadLength, sum);
   }
 
   /** Runs the engine. `frame` is kept when the segment turns out to be urgent; null for a forwarded segment. */

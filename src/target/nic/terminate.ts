@@ -77,7 +77,7 @@ function finish(core: NicCore, { operation, objects }: OpenTerminate): void {
   );
   core.post({ kind: 'terminateComplete', operation, statuses, states });
   // URG-04, step 6 of spec/algorithms.md 10: the host has its state when it gets what was held.
-  for (const frame of held) core.post({ kind: 'frameUp', frame });
+  for (const frame of held) core.post({ kind: 'frameUp', frame, checksumValid: true });
 }
 
 function terminateObject(core: NicCore, object: ObjectContext, held: Uint8Array[]): TerminatedState {
