@@ -49,6 +49,8 @@ export class TcpContext {
   now: number;
   /** The same time in whole ticks: the clock of timers and timestamps. */
   ticks: number;
+  /** The tick that begins now or next: a timer that counts from here never runs for less than its ticks. */
+  nextTick: number;
   /** Challenge ACKs left in this second, and the second it is (RFC 5961 section 7). */
   challengeBudget = 0;
   challengeSecond = -1;
@@ -60,6 +62,7 @@ export class TcpContext {
     this.microsecondsPerTick = 1_000_000 / parameters.ticksPerSecond;
     this.now = nowMicroseconds;
     this.ticks = Math.floor(nowMicroseconds / this.microsecondsPerTick);
+    this.nextTick = Math.ceil(nowMicroseconds / this.microsecondsPerTick);
     this.wheel = new TimingWheel(this.ticks);
   }
 
@@ -68,6 +71,7 @@ export class TcpContext {
     if (nowMicroseconds <= this.now) return;
     this.now = nowMicroseconds;
     this.ticks = Math.floor(nowMicroseconds / this.microsecondsPerTick);
+    this.nextTick = Math.ceil(nowMicroseconds / this.microsecondsPerTick);
   }
 
   /** Moves time forward and fires what is due. */

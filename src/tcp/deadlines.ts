@@ -52,13 +52,16 @@ export function startRetransmitTimer(tcp: TcpContext, cb: ControlBlock): void {
 export function totalRetransmitTime(tcp: TcpContext, cb: ControlBlock): number {
   const d = cb.delegated;
   if (cb.retransmitDeadline === TIMER_NOT_RUNNING || d.sndUna === d.sndMax || isProbing(cb)) return d.totalRt;
-  return d.totalRt + tcp.ticks - cb.retransmitStartedAt;
+  return d.totalRt + Math.max(0, tcp.ticks - cb.retransmitStartedAt);
 }
 
-/** Starts the retransmit timer, in whichever role, with `ticks`. */
+/**
+ * Starts the retransmit timer, in whichever role, with `ticks`. It never expires early: with coarse ticks, an RTO of two
+ * that lasts little more than one would beat the peer's delayed ACK.
+ */
 export function setRetransmitTimer(tcp: TcpContext, cb: ControlBlock, ticks: number): void {
-  cb.retransmitStartedAt = tcp.ticks;
-  cb.retransmitDeadline = tcp.ticks + ticks;
+  cb.retransmitStartedAt = tcp.nextTick;
+  cb.retransmitDeadline = tcp.nextTick + ticks;
 }
 
 export function stopRetransmitTimer(cb: ControlBlock): void {

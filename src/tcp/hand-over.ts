@@ -233,5 +233,5 @@ function effectiveKeepAliveDeadline(cb: ControlBlock): number {
 }
 
 function remaining(tcp: TcpContext, deadline: number): number {
-  return deadline < 0 ? TIMER_NOT_RUNNING : Math.max(0, deadline - tcp.ticks);
+  return deadline < 0 ? TIMER_NOT_RUNNING : Math.max(0, deadline - tcp.nextTick);
 }

@@ -119,6 +119,8 @@ class Siege {
     h.destinationPort = 40_000;
     h.flags = action.flags;
     h.sequence = (delegated.rcvNxt + action.fromRcvNxt) | 0;
+    // Where the peer's stream begins is up to its SYN; the bytes compared begin at IRS.
+    if (this.script.state === S.SYN_SENT) h.sequence = this.script.irs;
     h.acknowledgment = ((action.ackFromMax ? delegated.sndMax : delegated.sndUna) + action.ack) | 0;
     h.window = action.window;
     if (action.timestamp !== null || constant.flags & TcpConstantFlag.TIMESTAMP_ENABLED) {

@@ -34,6 +34,23 @@ describe('retransmission timeout (RFC 6298)', () => {
     expect(script.takeTimed()).toEqual(['350 P. 100:200 ack 0']);
   });
 
+  it('never expires early, wherever in a tick it starts (TMR-GEN-02)', () => {
+    for (const ticksPerSecond of [10, 100, 1000]) {
+      const minimumRtoTicks = ticksPerSecond / 5;
+      for (const offset of [0, 0.001, 0.4, 0.999]) {
+        const script = Script.established({ parameters: { ticksPerSecond, minimumRtoTicks } });
+        script.run(offset * (1000 / ticksPerSecond));
+        const start = script.time;
+        script.send(100);
+        script.take();
+        script.run(500);
+        const after = script.takeSegments()[0].at - start;
+        expect(after).toBeGreaterThanOrEqual(200);
+        expect(after).toBeLessThan(200 + 1000 / ticksPerSecond);
+      }
+    }
+  });
+
   it('5.2: the timer stops when everything is acknowledged', () => {
     const script = Script.established();
     script.send(100);
