@@ -39,7 +39,7 @@ export const DropReason = {
   IPV4_SOURCE: 15,
   /** The destination address is not one of ours. */
   IPV4_DESTINATION: 16,
-  /** A fragment, which nobody here reassembles. */
+  /** A fragment that cannot be part of any datagram: its length is no multiple of 8, or it leaves the 64 KiB. */
   IPV4_FRAGMENT: 17,
   /** A protocol without a handler. */
   IPV4_PROTOCOL: 18,
@@ -67,6 +67,32 @@ export const DropReason = {
   TCP_NO_CONNECTION: 29,
   /** A table or queue that the segment needed is full. */
   RESOURCES: 30,
+  /** Shorter than the 40 bytes of an IPv6 header. */
+  IPV6_TRUNCATED: 31,
+  /** The version field is not 6. */
+  IPV6_VERSION: 32,
+  /** The payload length is above the bytes that arrived. */
+  IPV6_PAYLOAD_LENGTH: 33,
+  /** A chain of extension headers that is malformed, too long, or asks for what hosts do not do (RFC 8200 section 4). */
+  IPV6_EXTENSION: 34,
+  /** An option that is not recognized, and whose type says that the datagram is to be dropped (RFC 8200 section 4.2). */
+  IPV6_OPTION: 35,
+  /** A source address that no host can have. */
+  IPV6_SOURCE: 36,
+  /** The destination address is neither one of ours nor a group of ours. */
+  IPV6_DESTINATION: 37,
+  /** A fragment that cannot be part of any datagram: its length is no multiple of 8, or it leaves the 64 KiB. */
+  IPV6_FRAGMENT: 38,
+  /** An upper-layer protocol without a handler. */
+  IPV6_PROTOCOL: 39,
+  /** A fragment that overlaps another one: everything of its datagram is dropped (RFC 5722). */
+  FRAGMENT_OVERLAP: 40,
+  /** Fragments of a datagram that did not become whole in time. */
+  FRAGMENT_TIMEOUT: 41,
+  /** Fragments that were dropped because too many were kept already. */
+  FRAGMENT_LIMIT: 42,
+  /** Neighbor Discovery that must be ignored: hop limit not 255, malformed options and the like (RFC 4861 sections 6.1, 7.1, 8.1). */
+  NDP_INVALID: 43,
 } as const;
 
 /** One of the values of the `DropReason` table. */

@@ -1,10 +1,11 @@
 /** Building whole frames: where their memory comes from, and the one way in which TCP segments get their headers. */
 
-import { pseudoHeaderSumIpv4 } from './checksum.ts';
+import { pseudoHeaderSum } from './checksum.ts';
 import { EtherType, ethernetHeaderLength, writeEthernet } from './ethernet.ts';
-import type { IpAddress } from './ip-address.ts';
+import type { AddressFamily, IpAddress } from './ip-address.ts';
 import { IPV4_HEADER_LENGTH, IPV4_MAXIMUM_TOTAL_LENGTH, IpProtocol, Ipv4Header, writeIpv4 } from './ipv4.ts';
-import { finishTcpChecksum, tcpHeaderLength, writeTcp } from './tcp.ts';
+import { IPV6_HEADER_LENGTH, IPV6_MAXIMUM_PAYLOAD, Ipv6Header, writeIpv6 } from './ipv6.ts';
+import { finishTcpChecksum, leaveTcpChecksum, tcpHeaderLength, writeTcp } from './tcp.ts';
 import type { TcpHeader } from './tcp-header.ts';
 
 /** Bytes of one slab of `FrameBuffers`. */
@@ -26,6 +27,8 @@ const FRAME_MISALIGNMENT = 2;
 export class FrameBuffers {
   /** Reused by `buildTcpFrame` of the same owner; holds nothing between calls. */
   readonly scratchIpv4 = new Ipv4Header();
+  /** As `scratchIpv4`. */
+  readonly scratchIpv6 = new Ipv6Header();
   #slab = new ArrayBuffer(0);
   #next = 0;
 
@@ -54,12 +57,15 @@ export interface FrameRoute {
   vlanId: number;
   /** 802.1p priority, 0…7. */
   userPriority: number;
+  /** Both addresses are of one family. */
   sourceAddress: IpAddress;
   destinationAddress: IpAddress;
   /** Time to live (IPv4) or hop limit (IPv6). */
   ttl: number;
   /** DSCP and ECN bits. */
   typeOfService: number;
+  /** IPv6 flow label, 20 bits (RFC 6437); meaningless for IPv4 (STATE-17). */
+  flowLabel: number;
 }
 
 /** Bytes that wait to be sent, wherever they lie (a send queue of caller's buffers, an MDL chain). */
@@ -68,20 +74,27 @@ export interface PayloadSource {
   copyTo(offset: number, length: number, target: Uint8Array, targetOffset: number): void;
 }
 
+/** Bytes of an IP header without options. */
+export function ipHeaderLength(family: AddressFamily): number {
+  return family === 4 ? IPV4_HEADER_LENGTH : IPV6_HEADER_LENGTH;
+}
+
 /** Bytes of a frame that `buildTcpFrame` adds to the TCP header and payload, for this route. */
 export function routeHeaderLength(route: FrameRoute): number {
-  return ethernetHeaderLength(route.vlanId, route.userPriority) + IPV4_HEADER_LENGTH;
+  return ethernetHeaderLength(route.vlanId, route.userPriority) + ipHeaderLength(route.destinationAddress.family);
 }
 
 /**
- * Builds the frame of one TCP segment over IPv4, DF set, both checksums filled: headers are written and the payload copied
+ * Builds the frame of one TCP segment, checksums filled, DF set over IPv4: headers are written and the payload copied
  * once, straight into the frame. The frame belongs to the caller.
  *
- * @param identification IPv4 identification, 0…65535
+ * @param identification IPv4 identification, 0…65535; IPv6 has none without a Fragment header
  * @param header the TCP header; `headerLength` is set
  * @param payload may be null when `payloadLength` is 0
  * @param payloadOffset where the segment's bytes start in `payload`
- * @throws RangeError when the addresses are not IPv4, or header and payload exceed 65,535 bytes: both are bugs of the caller
+ * @param leaveChecksum leave the TCP checksum to the link: see `leaveTcpChecksum`
+ * @throws RangeError when the addresses are of two families, or header and payload exceed 65,535 bytes: both are bugs of the
+ *   caller
  */
 export function buildTcpFrame(
   buffers: FrameBuffers,
@@ -91,35 +104,78 @@ export function buildTcpFrame(
   payload: PayloadSource | null,
   payloadOffset: number,
   payloadLength: number,
+  leaveChecksum = false,
 ): Uint8Array {
   const { sourceAddress, destinationAddress, vlanId, userPriority } = route;
-  if (sourceAddress.family !== 4 || destinationAddress.family !== 4) {
-    throw new RangeError(`no IPv4 route: ${sourceAddress} to ${destinationAddress}`);
-  }
+  const { family } = destinationAddress;
+  if (sourceAddress.family !== family) throw new RangeError(`no route: ${sourceAddress} to ${destinationAddress}`);
   const linkLength = ethernetHeaderLength(vlanId, userPriority);
   const segmentLength = tcpHeaderLength(header) + payloadLength;
-  const totalLength = IPV4_HEADER_LENGTH + segmentLength;
-  if (totalLength > IPV4_MAXIMUM_TOTAL_LENGTH) throw new RangeError(`an IPv4 packet of ${totalLength} bytes`);
+  const totalLength = ipHeaderLength(family) + segmentLength;
+  if (family === 4 ? totalLength > IPV4_MAXIMUM_TOTAL_LENGTH : segmentLength > IPV6_MAXIMUM_PAYLOAD) {
+    throw new RangeError(`an IPv${family} packet of ${totalLength} bytes`);
+  }
   const frame = buffers.allocate(linkLength + totalLength);
-  writeEthernet(frame, 0, route.destination, route.source, EtherType.IPV4, vlanId, userPriority);
+  const etherType = family === 4 ? EtherType.IPV4 : EtherType.IPV6;
+  writeEthernet(frame, 0, route.destination, route.source, etherType, vlanId, userPriority);
+  const tcpOffset =
+    linkLength +
+    (family === 4
+      ? writeRouteIpv4(buffers.scratchIpv4, route, identification, totalLength, frame, linkLength)
+      : writeRouteIpv6(buffers.scratchIpv6, route, segmentLength, frame, linkLength));
+  const headerLength = writeTcp(header, frame, tcpOffset);
+  if (payload !== null && payloadLength > 0) {
+    payload.copyTo(payloadOffset, payloadLength, frame, tcpOffset + headerLength);
+  }
+  const pseudoHeader = pseudoHeaderSum(sourceAddress, destinationAddress, IpProtocol.TCP, segmentLength);
+  if (leaveChecksum) leaveTcpChecksum(frame, tcpOffset, pseudoHeader);
+  else finishTcpChecksum(frame, tcpOffset, segmentLength, pseudoHeader);
+  return frame;
+}
 
-  const ip = buffers.scratchIpv4;
-  ip.source = sourceAddress.word0;
-  ip.destination = destinationAddress.word0;
+function writeRouteIpv4(
+  ip: Ipv4Header,
+  route: FrameRoute,
+  identification: number,
+  totalLength: number,
+  frame: Uint8Array,
+  offset: number,
+): number {
+  ip.source = route.sourceAddress.word0;
+  ip.destination = route.destinationAddress.word0;
   ip.typeOfService = route.typeOfService;
   ip.identification = identification;
   ip.dontFragment = true;
   ip.ttl = route.ttl;
   ip.protocol = IpProtocol.TCP;
   ip.totalLength = totalLength;
-  writeIpv4(ip, frame, linkLength);
+  return writeIpv4(ip, frame, offset);
+}
 
-  const tcpOffset = linkLength + IPV4_HEADER_LENGTH;
-  const headerLength = writeTcp(header, frame, tcpOffset);
-  if (payload !== null && payloadLength > 0) {
-    payload.copyTo(payloadOffset, payloadLength, frame, tcpOffset + headerLength);
-  }
-  const pseudoHeader = pseudoHeaderSumIpv4(ip.source, ip.destination, IpProtocol.TCP, segmentLength);
-  finishTcpChecksum(frame, tcpOffset, segmentLength, pseudoHeader);
-  return frame;
+function writeRouteIpv6(
+  ip: Ipv6Header,
+  route: FrameRoute,
+  bodyLength: number,
+  frame: Uint8Array,
+  offset: number,
+): number {
+  setIpv6Addresses(ip, route.sourceAddress, route.destinationAddress);
+  ip.trafficClass = route.typeOfService;
+  ip.flowLabel = route.flowLabel;
+  ip.hopLimit = route.ttl;
+  ip.protocol = IpProtocol.TCP;
+  ip.bodyLength = bodyLength;
+  return writeIpv6(ip, frame, offset);
+}
+
+/** Puts two IPv6 addresses into a header that is about to be written. */
+export function setIpv6Addresses(ip: Ipv6Header, source: IpAddress, destination: IpAddress): void {
+  ip.source0 = source.word0;
+  ip.source1 = source.word1;
+  ip.source2 = source.word2;
+  ip.source3 = source.word3;
+  ip.destination0 = destination.word0;
+  ip.destination1 = destination.word1;
+  ip.destination2 = destination.word2;
+  ip.destination3 = destination.word3;
 }

@@ -1,4 +1,4 @@
-/** Bytes and headers: parsing, writing and describing Ethernet, ARP, IPv4, ICMPv4 and TCP. Nothing here throws on input. */
+/** Bytes and headers: parsing, writing and describing Ethernet, ARP, IPv4, IPv6, ICMP, NDP and TCP. Nothing here throws on input. */
 
 export * from './addresses.ts';
 export * from './arp.ts';
@@ -9,7 +9,12 @@ export * from './drop-reason.ts';
 export * from './ethernet.ts';
 export * from './frame.ts';
 export * from './icmpv4.ts';
+export * from './icmpv6.ts';
+export * from './ip-packet.ts';
 export * from './ipv4.ts';
+export * from './ipv6.ts';
+export * from './ipv6-addresses.ts';
+export * from './ndp.ts';
 export * from './segment-object.ts';
 export * from './tcp.ts';
 export * from './tcp-header.ts';

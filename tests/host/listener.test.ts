@@ -24,6 +24,7 @@ function segment(to: TestHost, from: number, port: number, flags: number, sequen
     destinationAddress: to.address,
     ttl: 64,
     typeOfService: 0,
+    flowLabel: 0,
   };
   return buildTcpFrame(new FrameBuffers(), route, 1, header, null, 0, 0);
 }

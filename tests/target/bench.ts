@@ -231,6 +231,7 @@ export class Bench {
         destinationAddress: LOCAL.address,
         ttl: 64,
         typeOfService: 0,
+        flowLabel: 0,
       },
       7,
       header,

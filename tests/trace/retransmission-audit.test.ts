@@ -28,6 +28,7 @@ function route(from: IpAddress, to: IpAddress): FrameRoute {
     destinationAddress: to,
     ttl: 64,
     typeOfService: 0,
+    flowLabel: 0,
   };
 }
 

@@ -33,6 +33,7 @@ const ROUTE: FrameRoute = {
   destinationAddress: IpAddress.parse('10.0.0.2') as IpAddress,
   ttl: 64,
   typeOfService: 0,
+  flowLabel: 0,
 };
 
 function payloadOf(bytes: Uint8Array): PayloadSource {

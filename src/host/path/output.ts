@@ -42,6 +42,7 @@ export class IpOutput {
       destinationAddress: core.interface.address,
       ttl: DEFAULT_TTL,
       typeOfService: 0,
+      flowLabel: 0,
     };
   }
 

@@ -49,6 +49,7 @@ export class Path {
       destinationAddress: destination,
       ttl: 64,
       typeOfService: 0,
+      flowLabel: 0,
     };
     this.mtuTimer = new HostTimer(core.tcp, () => mtuExpired(this));
     this.shared = new SharedObject(this);

@@ -14,6 +14,7 @@ export function newRoute(core: NicCore, path: PathContext): FrameRoute {
     destinationAddress: path.destination,
     ttl: 64,
     typeOfService: 0,
+    flowLabel: 0,
   };
 }
 
