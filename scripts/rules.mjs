@@ -20,7 +20,9 @@ function mentions(directory, ids) {
   for (const path of files(directory)) {
     const text = readFileSync(path, 'utf8');
     const name = relative(root, path);
-    for (const match of text.matchAll(/\b([A-Z][A-Z0-9]*(?:-[A-Z][A-Z0-9]*)?)-(\d\d)(?:(?:…|\.\.\.?|–)(?:[A-Z0-9-]*-)?(\d\d))?\b/g)) {
+    for (const match of text.matchAll(
+      /\b([A-Z][A-Z0-9]*(?:-[A-Z][A-Z0-9]*)?)-(\d\d)(?:(?:…|\.\.\.?|–)(?:[A-Z0-9-]*-)?(\d\d))?\b/g,
+    )) {
       const first = Number(match[2]);
       const last = match[3] === undefined ? first : Number(match[3]);
       for (let n = first; n <= Math.min(last, first + 60); n++) {
@@ -37,7 +39,11 @@ const sources = mentions(join(root, 'src'), ids);
 const tests = mentions(join(root, 'tests'), ids);
 const verified = (id) => [...sources.get(id)].some((path) => path.startsWith('src/ndis/verifier/'));
 
-const short = (paths) => [...paths].sort().map((path) => path.replace(/^(src|tests)\//, '')).join('<br>');
+const short = (paths) =>
+  [...paths]
+    .sort()
+    .map((path) => path.replace(/^(src|tests)\//, ''))
+    .join('<br>');
 const rows = rules.map((rule) => {
   const implemented = [...sources.get(rule.id)].filter((path) => !path.startsWith('src/ndis/verifier/'));
   return `| ${rule.id} | ${rule.level} | ${rule.who.join(', ')} | ${short(implemented)} | ${verified(rule.id) ? 'yes' : ''} | ${short(tests.get(rule.id))} |`;
