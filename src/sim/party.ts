@@ -42,6 +42,7 @@ export class Party {
   private readonly random: Random;
   private readonly outgoing: BytePattern;
   private readonly incoming: BytePattern;
+  private wasConnected = false;
   private isWriting = false;
   private isPaused = false;
 
@@ -122,6 +123,7 @@ export class Party {
   }
 
   private connected(): void {
+    this.wasConnected = true;
     this.note('connected');
     this.write();
   }
@@ -265,6 +267,9 @@ export class Party {
       case 'ECONNRESET':
       case 'ECONNREFUSED':
         return this.mayBeLost || (peer !== null && (peer.hasAborted || peer.mayBeLost || peer.failed));
+      case 'EHOSTUNREACH':
+        // Every ARP request of an opening may have been lost.
+        return !this.wasConnected && !this.world.healed;
       default:
         return false;
     }

@@ -54,7 +54,7 @@ export class Chimney implements AdapterObserver, BrokenObserver {
     this.policy = new Policy(environment, this.status);
     this.shared = new SharedObjects(environment);
     this.relinks = new Relinks(environment, this.status, this.shared, this);
-    this.initiator = new Initiator(environment, this.status, this.shared, (connection, request) =>
+    this.initiator = new Initiator(environment, this.status, this.shared, this.updates, (connection, request) =>
       this.policy.refused(connection, request),
     );
     this.power = new Power(environment, this.status, (reason) => this.uploadAll(reason));

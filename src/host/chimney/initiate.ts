@@ -29,6 +29,7 @@ import { DisconnectPhase, OffloadedIo, SendRequest } from './offloaded-io.ts';
 import type { SharedObjects } from './shared-objects.ts';
 import type { Offloading } from './switch.ts';
 import { type InitiateTree, initiateTree } from './tree.ts';
+import type { Updates } from './update.ts';
 
 /** A connection in an initiate tree. */
 interface Candidate {
@@ -46,6 +47,7 @@ export class Initiator {
   private readonly environment: ChimneyEnvironment;
   private readonly status: AdapterStatus;
   private readonly shared: SharedObjects;
+  private readonly updates: Updates;
   /** Told of every request that ended without an offload. */
   private readonly refused: (connection: Connection, request: MoveRequest) => void;
   /** Connections that wait until their path and neighbor can be offloaded or referred to (INIT-05). */
@@ -55,11 +57,13 @@ export class Initiator {
     environment: ChimneyEnvironment,
     status: AdapterStatus,
     shared: SharedObjects,
+    updates: Updates,
     refused: (connection: Connection, request: MoveRequest) => void,
   ) {
     this.environment = environment;
     this.status = status;
     this.shared = shared;
+    this.updates = updates;
     this.refused = refused;
   }
 
@@ -189,10 +193,14 @@ export class Initiator {
     path.shared.dependents += candidates.length;
     if (tree.newPath !== null) {
       path.shared.phase = 'initiating';
+      path.shared.dirty = false; // the tree carries what it is now
       path.offloadedNeighbor = path.neighbor;
       path.neighbor.shared.dependents++;
     }
-    if (tree.newNeighbor !== null) path.neighbor.shared.phase = 'initiating';
+    if (tree.newNeighbor !== null) {
+      path.neighbor.shared.phase = 'initiating';
+      path.neighbor.shared.dirty = false;
+    }
     tree.root.protocolReserved = (): void => this.completed(path, tree, candidates);
     // What the quiesced engines had to say leaves before their state does (TMR-DACK-01).
     this.environment.flush();
@@ -289,6 +297,11 @@ export class Initiator {
     }
     for (const candidate of candidates) this.settle(candidate, path, parent);
     this.shared.releaseLater(path);
+    // What changed while the tree was on its way (UPD-11, UPD-12).
+    this.environment.core.defer(() => {
+      this.updates.updateNeighbor(neighbor);
+      this.updates.updatePath(path);
+    });
     this.environment.core.wake();
   }
 

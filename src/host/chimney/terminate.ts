@@ -244,7 +244,9 @@ function endOf(connection: Connection, io: OffloadedIo, state: TcpState): CloseR
   if (io.aborted) return io.retrieveReason === TcpUploadReason.HARDWARE_FAILURE ? 'ECONNABORTED' : 'ECONNRESET';
   if (state === TcpState.CLOSED) {
     if (connection.abortRequested) return 'ECONNABORTED';
-    return connection.shutdownPassedOn ? null : 'ETIMEDOUT';
+    // FIN-WAIT-2 expired: the peer never closed (TMR-FW2-04). Otherwise LAST-ACK ended.
+    const isExpired = io.retrieveReason === TcpUploadReason.TIMEOUT_EXPIRATION;
+    return connection.shutdownPassedOn && !isExpired ? null : 'ETIMEDOUT';
   }
   // Retransmissions or probes ran out (spec/decisions.md 11). In the two states below the end is the normal one.
   const isEnding = state === TcpState.FIN_WAIT_2 || state === TcpState.TIME_WAIT;
