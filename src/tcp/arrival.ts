@@ -64,6 +64,8 @@ function synchronizedArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeade
     return;
   }
   // Fourth: SYN (RFC 5961 section 4.2). A SYN that repeats the one we answered finds SYN-RECEIVED and an old sequence.
+  // Another one there would take a passive opener back to LISTEN (RFC 9293); the challenge lets a peer that really began
+  // anew reset the half-open connection, and gives a forged SYN no power over it.
   if (flags & TcpFlag.SYN) {
     challengeSyn(tcp, cb);
     return;

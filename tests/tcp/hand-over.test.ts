@@ -365,6 +365,29 @@ describe('what a hand-over carries', () => {
     expect(script.cb.delegated.cWnd).toBe(script.cb.delegated.ssThresh);
   });
 
+  it('with the extension the congestion control of the previous owner goes on, without it the own one begins', () => {
+    for (const extension of [true, false]) {
+      const script = Script.established({ parameters: { congestionControl: 'newreno' } });
+      script.send(50_000);
+      script.arrive({ ack: 2920 });
+      const { cWnd, ssThresh } = script.cb.delegated;
+      script.moveTo(5e9, extension, { congestionControl: 'cubic' });
+      expect(script.cb.congestion.name).toBe(extension ? 'newreno' : 'cubic');
+      expect([script.cb.delegated.cWnd, script.cb.delegated.ssThresh]).toEqual([cWnd, ssThresh]);
+    }
+  });
+
+  it('RTT estimators cross in ticks (STATE-12), and exactly with the extension', () => {
+    for (const extension of [true, false]) {
+      const script = Script.established();
+      script.cb.rtt.restore(123_456, 7891);
+      const state = exportDelegated(script.tcp, script.cb);
+      expect([state.sRtt, state.rttVar]).toEqual([988, 32]);
+      script.moveTo(5e9, extension);
+      expect([script.cb.rtt.srtt, script.cb.rtt.rttvar]).toEqual(extension ? [123_456, 7891] : [123_500, 8000]);
+    }
+  });
+
   it('the receive window counts unread bytes that came along, and opens when they are read', () => {
     const script = Script.established({ receiveBuffer: 5840, reading: false });
     for (let i = 0; i < 4; i++) script.arrive({ length: 1460 });

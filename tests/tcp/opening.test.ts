@@ -148,6 +148,14 @@ describe.each(SEQUENCE_BASES)('SYN-RECEIVED (RFC 9293 3.10.7.4), ISS %i IRS %i',
     expect(script.state).toBe(TcpState.SYN_RECEIVED);
   });
 
+  it('challenges another SYN; a peer that has begun anew answers with a reset (3.10.7.4 fourth, RFC 5961 4.2)', () => {
+    const script = make();
+    script.arrive({ flags: 'S', seq: 500 });
+    expect(script.take()).toEqual(['. 0:0 ack 0']);
+    expect(script.state).toBe(TcpState.SYN_RECEIVED);
+    expect(script.arrive({ flags: 'R', seq: 0 }) & Disposition.REFUSED).not.toBe(0);
+  });
+
   it('answers an ACK of what it did not send with a reset <SEQ=SEG.ACK>, and stays', () => {
     for (const ack of [-1, 1, -70_000, 0x7fffffff]) {
       const script = make();

@@ -231,9 +231,9 @@ export class Script implements ConnectionOwner {
   }
 
   /** Moves the connection to a fresh engine whose clock stands at `nowMicroseconds`; the script's own time goes on. */
-  moveTo(nowMicroseconds: number, extension: boolean): this {
+  moveTo(nowMicroseconds: number, extension: boolean, parameters: Partial<TcpParameters> = {}): this {
     const elapsed = this.tcp.now - this.startedAt;
-    const tcp = new TcpContext(this.tcp.parameters, seededRandom(8), nowMicroseconds);
+    const tcp = new TcpContext({ ...this.tcp.parameters, ...parameters }, seededRandom(8), nowMicroseconds);
     const from = this.tcp;
     this.tcp = tcp;
     this.startedAt = nowMicroseconds - elapsed;

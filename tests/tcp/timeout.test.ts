@@ -84,6 +84,17 @@ describe('retransmission timeout (RFC 6298)', () => {
     expect(script.take()).toEqual(['P. 100:200 ack 0']);
   });
 
+  it('3: one segment of a flight is timed, and once', () => {
+    const script = Script.established();
+    script.send(4380);
+    script.runTo(50).arrive({ ack: 1460 });
+    const { srtt } = script.cb.rtt;
+    expect(srtt).toBeCloseTo(50_000 / 8, 0);
+    script.runTo(100).arrive({ ack: 2920 });
+    script.runTo(120).arrive({ ack: 4380 });
+    expect(script.cb.rtt.srtt).toBe(srtt);
+  });
+
   it('with timestamps, an ACK after a retransmission is a sample by its echo (RFC 7323 4.1, TS-05)', () => {
     const script = Script.established({ flags: ALL_OPTIONS });
     script.send(100);
