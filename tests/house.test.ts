@@ -17,9 +17,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   link: ['wire', 'trace'],
   trace: ['ndis', 'wire'],
   node: ['host', 'link', 'target', 'ndis', 'tcp', 'wire', 'trace'],
+  linux: ['ndis', 'link', 'wire'],
   net: ['host', 'node', 'wire', 'ndis', 'tcp'],
   sim: ['host', 'link', 'target', 'ndis', 'tcp', 'wire', 'trace'],
-  cli: ['host', 'link', 'target', 'ndis', 'tcp', 'wire', 'trace', 'node', 'net', 'sim'],
+  cli: ['host', 'link', 'target', 'ndis', 'tcp', 'wire', 'trace', 'node', 'linux', 'net', 'sim'],
 };
 
 /** Rooms that run unchanged in a browser. */
