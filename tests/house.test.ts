@@ -20,11 +20,12 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   linux: ['ndis', 'link', 'wire'],
   net: ['host', 'node', 'wire', 'ndis', 'tcp'],
   sim: ['host', 'link', 'target', 'ndis', 'tcp', 'wire', 'trace'],
-  cli: ['host', 'link', 'target', 'ndis', 'tcp', 'wire', 'trace', 'node', 'linux', 'net', 'sim'],
+  packetdrill: ['host', 'link', 'target', 'ndis', 'tcp', 'wire', 'trace'],
+  cli: ['packetdrill', 'host', 'link', 'target', 'ndis', 'tcp', 'wire', 'trace', 'node', 'linux', 'net', 'sim'],
 };
 
 /** Rooms that run unchanged in a browser. */
-const PURE = ['wire', 'tcp', 'ndis', 'target', 'host', 'link', 'trace', 'sim'];
+const PURE = ['wire', 'tcp', 'ndis', 'target', 'host', 'link', 'trace', 'sim', 'packetdrill'];
 
 const LINE_LIMIT = 600;
 

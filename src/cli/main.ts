@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { addDemoCommand } from './demo.ts';
 import { CommandFailure, ExitCode, Interruption, UsageError } from './errors.ts';
 import { addNetcatCommands } from './netcat.ts';
+import { addPacketdrillCommand } from './packetdrill.ts';
 import { addServeCommand } from './serve.ts';
 
 function createProgram(): Command {
@@ -17,6 +18,7 @@ function createProgram(): Command {
     .addHelpText('after', '\nExit codes: 0 done, 1 it failed, 2 wrong usage.');
   addDemoCommand(program);
   addServeCommand(program);
+  addPacketdrillCommand(program);
   addNetcatCommands(program);
   for (const command of [program, ...program.commands]) {
     command

@@ -161,10 +161,12 @@ export class Connection implements PathMember {
 
   /**
    * The application is done with the connection: the sending half closes as by `shutdown`, and nothing will be read any
-   * more. Bytes that are unread, or that arrive later, therefore reset it (RFC 2525 section 2.17).
+   * more. Bytes that arrive later therefore reset it (RFC 2525 section 2.17), and so do unread ones unless
+   * `discardUnread`.
    */
-  detach(): void {
+  detach(discardUnread = false): void {
     this.detached = true;
+    if (discardUnread) this.received.clear();
     if (this.received.length > 0) this.abort();
     else this.shutdown();
   }
@@ -200,6 +202,23 @@ export class Connection implements PathMember {
       setFlag(cached, TcpCachedFlag.KEEP_ALIVE_ENABLED, enable);
       if (delayMilliseconds > 0) cached.kaTimeout = this.services.core.milliseconds(delayMilliseconds);
       setFlag(cached, TcpCachedFlag.KEEP_ALIVE_RESTART, true);
+    });
+  }
+
+  /** How often and how many keepalive probes go unanswered before the connection counts as broken (RFC 9293 section 3.8.4). */
+  setKeepAliveProbes(intervalMilliseconds: number, count: number): void {
+    this.changeCached((cached) => {
+      cached.kaInterval = this.services.core.milliseconds(intervalMilliseconds);
+      cached.kaProbeCount = Math.max(1, Math.min(count, 255));
+      setFlag(cached, TcpCachedFlag.KEEP_ALIVE_RESTART, true);
+    });
+  }
+
+  /** Sets the type of service of our datagrams (the whole byte) and their time to live; null leaves it. */
+  setDatagramFields(typeOfService: number | null, timeToLive: number | null): void {
+    this.changeCached((cached) => {
+      if (typeOfService !== null) cached.tosOrTrafficClass = typeOfService & 0xff;
+      if (timeToLive !== null) cached.ttlOrHopLimit = Math.max(1, Math.min(timeToLive, 255));
     });
   }
 

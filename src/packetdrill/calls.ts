@@ -1,0 +1,421 @@
+/** System calls of a script: each becomes an attempt that is repeated until it does not block any more. */
+import { ScriptFailure } from './errors.ts';
+import type { Machine } from './machine.ts';
+import { epollWaitAttempt, pollAttempt } from './polling.ts';
+import type { Expression } from './script.ts';
+import type { Settings } from './settings.ts';
+import { type Descriptor, EpollSet, failure, type Outcome, success, TcpSocket } from './socket.ts';
+import { getSocketOption, setSocketOption } from './socket-options.ts';
+import { Arguments, constant, formatExpression } from './values.ts';
+
+/** Answers the outcome, or null while the call would block. */
+export type Attempt = () => Outcome | null;
+
+/** What the runner is told of calls that begin a connection. */
+export interface CallObserver {
+  listening(port: number): void;
+  connecting(socket: TcpSocket): boolean;
+}
+
+const O_NONBLOCK = constant('O_NONBLOCK') ?? 0;
+const MSG_PEEK = constant('MSG_PEEK') ?? 0;
+const MSG_DONTWAIT = constant('MSG_DONTWAIT') ?? 0;
+const MSG_WAITALL = constant('MSG_WAITALL') ?? 0;
+const MSG_FASTOPEN = constant('MSG_FASTOPEN') ?? 0;
+
+/** The lowest descriptor that a process gets after its standard three. */
+const FIRST_DESCRIPTOR = 3;
+
+/** The process under test: its descriptors and its calls. */
+export class Process {
+  private readonly machine: Machine;
+  private readonly settings: Settings;
+  private readonly observer: CallObserver;
+  private readonly table = new Map<number, Descriptor>();
+  /** The socket that was used last: assertions are about its connection. */
+  current: TcpSocket | null = null;
+
+  constructor(machine: Machine, settings: Settings, observer: CallObserver) {
+    this.machine = machine;
+    this.settings = settings;
+    this.observer = observer;
+  }
+
+  /** Puts a descriptor into the table: under the number that the script expects, if it is free. */
+  install(descriptor: Descriptor, wanted: number): number {
+    let number = wanted;
+    if (number < 0 || this.table.has(number)) {
+      number = FIRST_DESCRIPTOR;
+      while (this.table.has(number)) number++;
+    }
+    this.table.set(number, descriptor);
+    return number;
+  }
+
+  /** All sockets, the ones that are closed excluded. */
+  sockets(): TcpSocket[] {
+    return [...this.table.values()].filter((descriptor) => descriptor.kind === 'socket');
+  }
+
+  /** Begins a call. @throws ScriptSyntaxError when there is no such call. */
+  begin(line: number, name: string, list: readonly Expression[]): Attempt {
+    const args = new Arguments(line, name, list);
+    switch (name) {
+      case 'socket':
+        return this.socket(args);
+      case 'epoll_create':
+      case 'epoll_create1':
+        return once(() => ({ ...success(), descriptor: new EpollSet() }));
+      case 'poll':
+        return pollAttempt(this.machine, args, (fd) => this.find(fd));
+      case 'epoll_ctl':
+        return once(() => this.epollControl(args));
+      case 'epoll_wait':
+        return this.epollWait(args);
+      default:
+        return this.onSocket(args, name);
+    }
+  }
+
+  private onSocket(args: Arguments, name: string): Attempt {
+    const fd = args.integer(0);
+    const descriptor = this.find(fd);
+    if (descriptor === null) return once(() => failure('EBADF'));
+    if (descriptor.kind === 'epoll') {
+      if (name !== 'close') return once(() => failure('EINVAL'));
+      this.table.delete(fd);
+      return once(() => success());
+    }
+    const socket = descriptor;
+    if (socket.listener === null) this.current = socket;
+    switch (name) {
+      case 'bind':
+        return once(() => this.bind(socket, args));
+      case 'listen':
+        return once(() => this.listen(socket, args));
+      case 'accept':
+      case 'accept4':
+        return this.accept(socket, name === 'accept4' ? args.integerOr(3, 0) : 0);
+      case 'connect':
+        return this.connect(socket);
+      case 'read':
+        return this.receive(socket, args.integer(2), 0);
+      case 'recv':
+      case 'recvfrom':
+        return this.receive(socket, args.integer(2), args.integerOr(3, 0));
+      case 'readv':
+        return this.receive(socket, vectorLength(args, args.at(1)), 0);
+      case 'recvmsg':
+        return this.receive(socket, messageLength(args), args.integerOr(2, 0));
+      case 'write':
+        return this.send(socket, data(args, 1, 2), 0);
+      case 'send':
+      case 'sendto':
+        return this.send(socket, data(args, 1, 2), args.integerOr(3, 0));
+      case 'writev':
+        return this.send(socket, new Uint8Array(vectorLength(args, args.at(1))), 0);
+      case 'sendmsg':
+        return this.send(socket, new Uint8Array(messageLength(args)), args.integerOr(2, 0));
+      case 'sendfile':
+      case 'splice':
+        return args.fail('is not supported: use write');
+      case 'shutdown':
+        return once(() => this.shutdown(socket, args.integer(1)));
+      case 'close':
+        return once(() => {
+          this.table.delete(fd);
+          socket.close(this.settings.personality.resetsUnread);
+          return success();
+        });
+      case 'fcntl':
+        return once(() => control(socket, args));
+      case 'ioctl':
+        return once(() => this.ioctl(socket, args));
+      case 'setsockopt':
+        return once(() => setSocketOption(socket, args));
+      case 'getsockopt':
+        return once(() =>
+          getSocketOption(socket, args, (what, expected, actual) => check(args, what, expected, actual)),
+        );
+      case 'getsockname':
+      case 'getpeername':
+        return once(() =>
+          socket.boundPort === 0 && socket.connection === null && name === 'getpeername'
+            ? failure('ENOTCONN')
+            : success(),
+        );
+      default:
+        return args.fail('is no system call that is known here');
+    }
+  }
+
+  private find(fd: number): Descriptor | null {
+    return this.table.get(fd) ?? null;
+  }
+
+  private socket(args: Arguments): Attempt {
+    const domain = args.at(0);
+    if (domain.kind === 'symbol' && domain.name.endsWith('INET6')) {
+      return args.fail('makes an IPv6 socket, which is not supported yet: the stack under test speaks IPv4');
+    }
+    const type = args.integer(1);
+    if ((type & 0xf) !== 1) return args.fail('makes a socket that is not a stream: only TCP is supported');
+    return once(() => {
+      const socket = new TcpSocket(this.machine, this.settings.sendBufferBytes);
+      const { connection, receiveBufferBytes } = this.settings;
+      socket.chosen = { receiveBufferBytes, ...connection };
+      socket.nonBlocking = (type & O_NONBLOCK) !== 0;
+      return { ...success(), descriptor: socket };
+    });
+  }
+
+  /** Ports in scripts are mostly left out: then it is the one of --bind_port. */
+  private bind(socket: TcpSocket, args: Arguments): Outcome {
+    const port = portOf(args, args.at(1));
+    if (socket.boundPort !== 0) return failure('EINVAL');
+    socket.boundPort = port === null || port === 0 ? this.settings.bindPort : port;
+    return success();
+  }
+
+  private listen(socket: TcpSocket, args: Arguments): Outcome {
+    if (socket.connection !== null) return failure('EINVAL');
+    if (socket.listener !== null) return success();
+    if (socket.boundPort === 0) socket.boundPort = this.settings.bindPort;
+    const backlog = Math.max(1, args.integerOr(1, 128));
+    try {
+      const options = { port: socket.boundPort, backlog, connection: socket.chosen };
+      const listener = this.machine.stack.listen(options, (connection) => {
+        listener.pause();
+        socket.acceptQueue.push(connection);
+      });
+      listener.pause();
+      socket.listener = listener;
+    } catch (error) {
+      if (!(error as Error).message.includes('EADDRINUSE')) throw error;
+      return failure('EADDRINUSE');
+    }
+    this.observer.listening(socket.boundPort);
+    return success();
+  }
+
+  private accept(socket: TcpSocket, flags: number): Attempt {
+    return () => {
+      if (socket.listener === null) return failure('EINVAL');
+      const connection = socket.nextAccepted();
+      if (connection === null) return socket.nonBlocking ? failure('EAGAIN') : null;
+      const accepted = new TcpSocket(this.machine, socket.sendLimit);
+      accepted.nonBlocking = (flags & O_NONBLOCK) !== 0;
+      accepted.boundPort = socket.boundPort;
+      accepted.linger = socket.linger;
+      accepted.isConnected = true;
+      accepted.connectReported = true;
+      accepted.chosen = socket.chosen;
+      for (const [name, apply] of socket.deferred) accepted.deferred.set(name, apply);
+      for (const [name, value] of socket.values) accepted.values.set(name, value);
+      accepted.attach(connection);
+      const reason = connection.closeReason;
+      if (reason !== undefined && reason !== null) accepted.error = reason;
+      this.current = accepted;
+      return { ...success(), descriptor: accepted };
+    };
+  }
+
+  private connect(socket: TcpSocket): Attempt {
+    let begun = false;
+    return () => {
+      if (socket.listener !== null) return failure('EISCONN');
+      if (socket.connection === null) {
+        begun = true;
+        if (!this.observer.connecting(socket)) return failure('EADDRINUSE');
+        this.machine.settle();
+        if (socket.nonBlocking && !socket.isConnected && socket.error === null) return failure('EINPROGRESS');
+      }
+      if (socket.error !== null) return failure(socket.takeError() ?? '');
+      if (socket.isConnected) {
+        if (socket.connectReported && !begun) return failure('EISCONN');
+        socket.connectReported = true;
+        return success();
+      }
+      if (socket.isOver) return failure('ECONNABORTED');
+      return socket.nonBlocking ? failure('EALREADY') : null;
+    };
+  }
+
+  private receive(socket: TcpSocket, length: number, flags: number): Attempt {
+    let taken = 0;
+    return () => {
+      const { connection } = socket;
+      if (connection === null) return failure('ENOTCONN');
+      if (flags & MSG_PEEK && connection.unreadBytes > 0) return success(Math.min(length, connection.unreadBytes));
+      for (let chunk = connection.read(length - taken); chunk !== null; chunk = connection.read(length - taken)) {
+        taken += chunk.length;
+      }
+      if (taken > 0 && (taken === length || !(flags & MSG_WAITALL))) return success(taken);
+      if (socket.error !== null && taken === 0) return failure(socket.takeError() ?? '');
+      if (!socket.isConnected && !socket.isOver) return waitOrFail(socket, flags, 'ENOTCONN');
+      if (socket.atEnd || length === 0) return success(taken);
+      return waitOrFail(socket, flags, 'EAGAIN');
+    };
+  }
+
+  private send(socket: TcpSocket, bytes: Uint8Array, flags: number): Attempt {
+    let sent = 0;
+    return () => {
+      const { connection } = socket;
+      if (flags & MSG_FASTOPEN) return failure('EOPNOTSUPP');
+      if (connection === null) return failure('EPIPE');
+      if (this.settings.personality.resetErrorOnWrite && socket.error !== null)
+        return failure(socket.takeError() ?? '');
+      if (socket.writeShut || socket.isOver) return failure('EPIPE');
+      if (!socket.isConnected) return waitOrFail(socket, flags, 'EAGAIN');
+      const length = Math.min(bytes.length - sent, socket.sendRoom);
+      if (length > 0) connection.send(bytes.subarray(sent, sent + length));
+      sent += length;
+      if (sent === bytes.length) return success(sent);
+      if (!socket.nonBlocking && !(flags & MSG_DONTWAIT)) return null;
+      return sent > 0 ? success(sent) : failure('EAGAIN');
+    };
+  }
+
+  private shutdown(socket: TcpSocket, how: number): Outcome {
+    const { connection } = socket;
+    if (socket.listener !== null) {
+      socket.listener.close();
+      socket.listener = null;
+      return success();
+    }
+    if (connection === null || socket.isOver || !socket.isConnected) return failure('ENOTCONN');
+    if (how !== 1) socket.readShut = true;
+    if (how !== 0) {
+      socket.writeShut = true;
+      connection.shutdown();
+    }
+    return success();
+  }
+
+  private ioctl(socket: TcpSocket, args: Arguments): Outcome {
+    const request = args.symbol(1);
+    const { connection } = socket;
+    switch (request) {
+      case 'SIOCINQ':
+      case 'FIONREAD':
+        if (socket.listener !== null) return failure('EINVAL');
+        check(args, request, listed(args, 2), connection?.unreadBytes ?? 0);
+        return success();
+      case 'SIOCOUTQ':
+      case 'FIONWRITE':
+      case 'TIOCOUTQ':
+        if (socket.listener !== null) return failure('EINVAL');
+        check(args, request, listed(args, 2), connection?.sendBuffered ?? 0);
+        return success();
+      case 'SIOCOUTQNSD': {
+        const cb = connection?.ownership?.owner === 'host' ? connection.ownership.cb : null;
+        const outstanding = cb === null ? 0 : (cb.delegated.sndMax - cb.delegated.sndUna) | 0;
+        check(args, request, listed(args, 2), Math.max(0, (connection?.sendBuffered ?? 0) - outstanding));
+        return success();
+      }
+      case 'FIONBIO':
+        socket.nonBlocking = args.listed(2) !== 0;
+        return success();
+      default:
+        return args.fail(`is given ${request}, a request that is not known here`);
+    }
+  }
+
+  private epollControl(args: Arguments): Outcome {
+    const set = this.find(args.integer(0));
+    const fd = args.integer(2);
+    const socket = this.find(fd);
+    if (set === null || socket === null) return failure('EBADF');
+    if (set.kind !== 'epoll' || socket.kind !== 'socket') return failure('EINVAL');
+    const operation = args.integer(1);
+    if (operation === 2) return set.members.delete(fd) ? success() : failure('ENOENT');
+    const events = args.member(args.at(3), 'events');
+    if (operation === 1 && set.members.has(fd)) return failure('EEXIST');
+    set.members.set(fd, { socket, events: events === null ? 0 : args.numberOf(events) });
+    return success();
+  }
+
+  private epollWait(args: Arguments): Attempt {
+    const set = this.find(args.integer(0));
+    if (set === null) return once(() => failure('EBADF'));
+    if (set.kind !== 'epoll') return once(() => failure('EINVAL'));
+    return epollWaitAttempt(this.machine, args, set);
+  }
+}
+
+function once(call: () => Outcome): Attempt {
+  return call;
+}
+
+function waitOrFail(socket: TcpSocket, flags: number, error: string): Outcome | null {
+  if (error === 'ENOTCONN' && socket.connection === null) return failure(error);
+  return socket.nonBlocking || flags & MSG_DONTWAIT ? failure('EAGAIN') : null;
+}
+
+function control(socket: TcpSocket, args: Arguments): Outcome {
+  switch (args.symbol(1)) {
+    case 'F_GETFL':
+      return success(2 | (socket.nonBlocking ? O_NONBLOCK : 0));
+    case 'F_SETFL':
+      socket.nonBlocking = (args.integer(2) & O_NONBLOCK) !== 0;
+      return success();
+    case 'F_GETFD':
+    case 'F_SETFD':
+      return success();
+    default:
+      return args.fail(`is given ${args.symbol(1)}, a command that is not known here`);
+  }
+}
+
+/** The expectation in `[n]`, or the expression itself. */
+function listed(args: Arguments, index: number): Expression {
+  const expected = args.at(index);
+  return expected.kind === 'list' && expected.items.length > 0 ? expected.items[0] : expected;
+}
+
+/** Compares what a call gave with what the script expects. @throws ScriptFailure */
+function check(args: Arguments, what: string, expected: Expression, actual: number | string): void {
+  if (expected.kind === 'any') return;
+  const same =
+    expected.kind === 'string' || (expected.kind === 'symbol' && typeof actual === 'string')
+      ? (expected.kind === 'string' ? expected.value : expected.name) === actual
+      : args.numberOf(expected) === actual;
+  if (same) return;
+  throw new ScriptFailure(
+    args.line,
+    `${args.call}: expected ${what} ${formatExpression(expected)}, but it is ${String(actual)}`,
+  );
+}
+
+function portOf(args: Arguments, address: Expression): number | null {
+  const port = args.member(address, 'sin_port') ?? args.member(address, 'sin6_port');
+  return port === null ? null : args.numberOf(port);
+}
+
+/** The bytes of write and send: a string, or zeros. */
+function data(args: Arguments, index: number, lengthIndex: number): Uint8Array {
+  const bytes = new Uint8Array(args.integer(lengthIndex));
+  const source = args.at(index);
+  if (source.kind !== 'string') return bytes;
+  for (let i = 0; i < Math.min(bytes.length, source.value.length); i++) bytes[i] = source.value.charCodeAt(i);
+  return bytes;
+}
+
+/** Bytes of all vectors of `[{..., 1000}, {..., 500}]`. */
+function vectorLength(args: Arguments, vectors: Expression): number {
+  if (vectors.kind !== 'list') return args.fail('takes a list of vectors, as [{..., 1000}]');
+  let length = 0;
+  for (const vector of vectors.items) {
+    if (vector.kind !== 'struct') return args.fail('takes vectors such as {..., 1000}');
+    const last = args.member(vector, 'iov_len') ?? vector.entries.at(-1)?.value;
+    if (last === undefined) return args.fail('is given an empty vector');
+    length += args.numberOf(last);
+  }
+  return length;
+}
+
+function messageLength(args: Arguments): number {
+  const vectors = args.member(args.at(1), 'msg_iov');
+  return vectors === null ? args.fail('takes a message with msg_iov') : vectorLength(args, vectors);
+}

@@ -1,0 +1,202 @@
+/**
+ * The stack under test with its adapter, on a virtual clock, and the other end of its wire: every ARP request is
+ * answered at once, every segment that leaves is kept with its time.
+ */
+import { type Connection, HostStack } from '../host/index.ts';
+import { Random } from '../link/index.ts';
+import { createVerifier, Ndis } from '../ndis/index.ts';
+import { SoftwareAdapter } from '../target/index.ts';
+import { type CongestionControlName, createCongestionControl } from '../tcp/index.ts';
+import {
+  ARP_LENGTH,
+  ArpOperation,
+  ArpPacket,
+  DropReason,
+  EthernetHeader,
+  EtherType,
+  MacAddress,
+  parseArp,
+  parseEthernet,
+  writeArp,
+  writeEthernet,
+} from '../wire/index.ts';
+import type { Addressing } from './frames.ts';
+import { readSegment, type SentSegment } from './sent.ts';
+import type { Settings } from './settings.ts';
+
+/** The stack's clock when the script's begins, microseconds. */
+const BEGINNING = 100_000_000;
+
+/** Advances without rest that prove an endless loop. */
+const ROUND_LIMIT = 10_000;
+
+const LOCAL_MAC = MacAddress.fromWords(0x0200, 1);
+const REMOTE_MAC = MacAddress.fromWords(0x0200, 2);
+
+export class Machine {
+  readonly stack: HostStack;
+  readonly adapter: SoftwareAdapter;
+  readonly addressing: Addressing;
+  /** Segments that the stack sent and nobody has looked at yet, oldest first. */
+  readonly sent: SentSegment[] = [];
+  /** All segments that the stack sent. */
+  readonly transcript: SentSegment[] = [];
+  /** Connections are being moved: what leaves now is not the script's doing. */
+  moving = false;
+  /** Keepalive of sockets that choose no times. */
+  readonly keepAlive: Settings['keepAlive'];
+  /** Virtual time of the script, microseconds. */
+  now = 0;
+  private receive: (frame: Uint8Array) => void = () => {};
+  /** Answers to ARP requests, which reach the stack later and not from within its own call. */
+  private answers: Uint8Array[] = [];
+  /** When somebody wants to be looked at again, script time. */
+  private wake = Number.POSITIVE_INFINITY;
+
+  constructor(settings: Settings) {
+    this.keepAlive = settings.keepAlive;
+    const machine = this;
+    const random = new Random(settings.seed);
+    const ndis = new Ndis({ verifier: createVerifier() });
+    const link = {
+      name: 'wire',
+      mtu: settings.mtu,
+      get onReceive(): (frame: Uint8Array) => void {
+        return machine.receive;
+      },
+      set onReceive(receive: (frame: Uint8Array) => void) {
+        machine.receive = receive;
+      },
+      send: (frame: Uint8Array): void => this.frameSent(frame),
+    };
+    const parameters = { ...settings.parameters };
+    const randomInt32 = (): number => random.int32();
+    this.adapter = new SoftwareAdapter({
+      name: 'nic',
+      macAddress: LOCAL_MAC,
+      link,
+      parameters,
+      random: randomInt32,
+      now: BEGINNING,
+    });
+    this.stack = new HostStack({
+      name: 'host',
+      ndis,
+      adapter: this.adapter.initialize(ndis),
+      address: settings.localAddress,
+      prefixLength: settings.prefixLength,
+      gateway: settings.gatewayAddress,
+      mtu: settings.mtu,
+      parameters,
+      random: randomInt32,
+      now: BEGINNING,
+      receiveBufferBytes: settings.receiveBufferBytes,
+      sendBufferBytes: settings.sendBufferBytes,
+      connection: settings.connection,
+    });
+    this.addressing = {
+      localAddress: settings.localAddress,
+      localMac: LOCAL_MAC,
+      remoteAddress: settings.remoteAddress,
+      remoteMac: REMOTE_MAC,
+    };
+    this.settle();
+  }
+
+  /** Does everything that is due now. */
+  settle(): void {
+    const now = BEGINNING + this.now;
+    const { stack, adapter } = this;
+    // Calls of the application only leave work behind: it is due whether or not a deadline says so.
+    stack.advance(now);
+    for (let round = 0; round < ROUND_LIMIT; round++) {
+      const answers = this.answers;
+      this.answers = [];
+      for (const answer of answers) this.receive(answer);
+      const stackIsDue = stack.nextDeadline() <= now;
+      const adapterIsDue = adapter.nextDeadline() <= now;
+      if (adapterIsDue) adapter.advance(now);
+      if (stackIsDue) stack.advance(now);
+      if (!stackIsDue && !adapterIsDue && this.answers.length === 0) return;
+    }
+    throw new Error('the stack does not come to rest');
+  }
+
+  /** When something happens by itself next, script time; Infinity when nothing will. */
+  nextDeadline(): number {
+    const next = Math.min(this.stack.nextDeadline(), this.adapter.nextDeadline());
+    return Math.min(Math.ceil(next) - BEGINNING, this.wake);
+  }
+
+  /** Moves the clock to the next thing that happens, at most to `limit`; false when nothing does before it. */
+  step(limit: number): boolean {
+    const next = Math.max(this.now, this.nextDeadline());
+    if (next > limit) return false;
+    this.now = next;
+    if (this.wake <= next) this.wake = Number.POSITIVE_INFINITY;
+    this.settle();
+    return true;
+  }
+
+  /** Moves the clock to `time`, doing everything on the way. */
+  runTo(time: number): void {
+    this.settle();
+    while (this.step(time)) {
+      if (this.nextDeadline() > time) break;
+    }
+    if (time > this.now) {
+      this.now = time;
+      this.settle();
+    }
+  }
+
+  /** Makes sure that the clock stops at `time`. */
+  wakeAt(time: number): void {
+    this.wake = Math.min(this.wake, time);
+  }
+
+  /** Another congestion control for a connection that is open. */
+  setCongestionControl(connection: Connection | null, name: CongestionControlName): void {
+    const ownership = connection?.ownership ?? null;
+    if (ownership !== null && ownership.owner === 'host') ownership.cb.congestion = createCongestionControl(name);
+  }
+
+  /** A frame arrives from the wire. */
+  inject(frame: Uint8Array): void {
+    this.receive(frame);
+    this.settle();
+  }
+
+  private frameSent(frame: Uint8Array): void {
+    const ethernet = new EthernetHeader();
+    const isArp =
+      parseEthernet(frame, 0, frame.length, ethernet) === DropReason.NONE && ethernet.etherType === EtherType.ARP;
+    if (isArp) {
+      this.answerArp(frame, ethernet);
+      return;
+    }
+    const segment = readSegment(frame, this.now, this.moving);
+    if (segment === null) return;
+    this.sent.push(segment);
+    this.transcript.push(segment);
+  }
+
+  private answerArp(frame: Uint8Array, ethernet: EthernetHeader): void {
+    const request = new ArpPacket();
+    if (parseArp(frame, ethernet.payloadOffset, ethernet.payloadLength, request) !== DropReason.NONE) return;
+    const local = this.addressing.localAddress.word0;
+    if (request.operation !== ArpOperation.REQUEST || request.targetAddress === local) return;
+    const reply = new ArpPacket();
+    reply.operation = ArpOperation.REPLY;
+    reply.senderMacHigh = REMOTE_MAC.high;
+    reply.senderMacLow = REMOTE_MAC.low;
+    reply.senderAddress = request.targetAddress;
+    reply.targetMacHigh = request.senderMacHigh;
+    reply.targetMacLow = request.senderMacLow;
+    reply.targetAddress = request.senderAddress;
+    const answer = new Uint8Array(14 + ARP_LENGTH);
+    writeEthernet(answer, 0, LOCAL_MAC.bytes, REMOTE_MAC.bytes, EtherType.ARP, 0, 0);
+    writeArp(reply, answer, 14);
+    this.answers.push(answer);
+  }
+}

@@ -1,0 +1,80 @@
+/** How stacks differ, as data: what scripts written for one of them expect. */
+import type { ConnectionOptions } from '../host/index.ts';
+import type { TcpParameters } from '../tcp/index.ts';
+
+export type PersonalityName = 'default' | 'linux' | 'bsd';
+
+export interface Personality {
+  readonly name: PersonalityName;
+  readonly parameters: Partial<TcpParameters>;
+  readonly connection: ConnectionOptions;
+  readonly receiveBufferBytes: number;
+  readonly sendBufferBytes: number;
+  /** Segments that follow each other without a gap count as one when the script wrote one: segmentation offload. */
+  readonly segmentationOffload: boolean;
+  /** PSH is compared. Where a stack sets it says nothing about the stream (RFC 9293 section 3.9.1.2). */
+  readonly comparesPush: boolean;
+  /** close with unread data resets the connection (RFC 2525 section 2.17). */
+  readonly resetsUnread: boolean;
+  /** Writing to a connection that was reset: the error of the reset first, or EPIPE at once. */
+  readonly resetErrorOnWrite: boolean;
+}
+
+/** RFC 9293 and its companions as this stack reads them. */
+const standard: Personality = {
+  name: 'default',
+  parameters: {},
+  connection: {},
+  receiveBufferBytes: 1024 * 1024,
+  sendBufferBytes: 4 * 1024 * 1024,
+  segmentationOffload: false,
+  comparesPush: true,
+  resetsUnread: true,
+  resetErrorOnWrite: true,
+};
+
+/** Linux 6. */
+const linux: Personality = {
+  ...standard,
+  name: 'linux',
+  parameters: {
+    delayedAckTicks: 40,
+    minimumRtoTicks: 200,
+    minimumVarianceTicks: 200,
+    initialRtoTicks: 1000,
+    maximumRtoTicks: 120_000,
+    timeWaitTicks: 60_000,
+    finWait2Ticks: 60_000,
+    quickAcks: 16,
+    congestionControl: 'cubic',
+  },
+  connection: { windowScale: 7 },
+  receiveBufferBytes: 65_535,
+  segmentationOffload: true,
+  comparesPush: false,
+};
+
+/** FreeBSD 14. */
+const bsd: Personality = {
+  ...standard,
+  name: 'bsd',
+  parameters: {
+    delayedAckTicks: 40,
+    minimumRtoTicks: 30,
+    rtoSlopTicks: 200,
+    initialRtoTicks: 1000,
+    maximumRtoTicks: 64_000,
+    timeWaitTicks: 60_000,
+    finWait2Ticks: 60_000,
+    maximumRetransmissions: 12,
+    optionLayout: 'bsd',
+    congestionControl: 'cubic',
+  },
+  connection: { windowScale: 6 },
+  receiveBufferBytes: 65_700,
+  comparesPush: false,
+  resetsUnread: false,
+  resetErrorOnWrite: false,
+};
+
+export const personalities: Readonly<Record<PersonalityName, Personality>> = { default: standard, linux, bsd };

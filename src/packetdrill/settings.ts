@@ -1,0 +1,178 @@
+/** What a run of a script begins with: the personality, the script's options, the command line, and the commands. */
+import type { ConnectionOptions } from '../host/index.ts';
+import type { TcpParameters } from '../tcp/index.ts';
+import { IpAddress } from '../wire/index.ts';
+import { ScriptSyntaxError } from './errors.ts';
+import { type Personality, type PersonalityName, personalities } from './personality.ts';
+import type { ScriptOption } from './script.ts';
+
+/** Everything that can be set before a run; some of it by commands during it. Times are microseconds. */
+export interface Settings {
+  personality: Personality;
+  /** Settings of both engines. */
+  parameters: Partial<TcpParameters>;
+  connection: ConnectionOptions;
+  receiveBufferBytes: number;
+  sendBufferBytes: number;
+  mtu: number;
+  localAddress: IpAddress;
+  remoteAddress: IpAddress;
+  gatewayAddress: IpAddress;
+  prefixLength: number;
+  /** The port that bind means, and the peer's port that connect means. */
+  bindPort: number;
+  connectPort: number;
+  /** How far from its time an event may lie, microseconds. */
+  tolerance: number;
+  /** Microseconds that one step of a timestamp stands for; 0: timestamps are not compared. */
+  timestampTick: number;
+  /** Keepalive of a socket that says no more than that it wants it: seconds, seconds, count. */
+  keepAlive: { keepAliveIdle: number; keepAliveInterval: number; keepAliveProbes: number };
+  /** Kinds of deviation that do not fail a script. */
+  nonFatal: { packet: boolean; call: boolean };
+  /** Decides every random number of the stack. */
+  seed: number;
+  /** Text put in place of names in the script. */
+  definitions: Map<string, string>;
+}
+
+/** The settings of a personality before any option was read. */
+export function defaultSettings(name: PersonalityName): Settings {
+  const personality = personalities[name];
+  return {
+    personality,
+    parameters: { ...personality.parameters },
+    connection: { ...personality.connection },
+    receiveBufferBytes: personality.receiveBufferBytes,
+    sendBufferBytes: personality.sendBufferBytes,
+    mtu: 1500,
+    localAddress: address('192.168.0.1'),
+    remoteAddress: address('192.0.2.1'),
+    gatewayAddress: address('192.168.0.2'),
+    prefixLength: 16,
+    bindPort: 8080,
+    connectPort: 8080,
+    tolerance: 4000,
+    timestampTick: 0,
+    keepAlive: { keepAliveIdle: 7200, keepAliveInterval: 75, keepAliveProbes: 9 },
+    nonFatal: { packet: false, call: false },
+    seed: 1,
+    definitions: new Map(),
+  };
+}
+
+function address(text: string): IpAddress {
+  const parsed = IpAddress.parse(text);
+  if (parsed === null) throw new Error(`${text} is no address`);
+  return parsed;
+}
+
+/** Options of the reference tool that say how its surroundings are set up and mean nothing on a virtual wire. */
+const WITHOUT_MEANING = new Set([
+  'code_command',
+  'code_format',
+  'code_sockopt',
+  'dry_run',
+  'verbose',
+  'debug',
+  'speed',
+  'persistent_tun_dev',
+  'tun_dev',
+  'wire_client',
+  'wire_server',
+  'wire_server_ip',
+  'wire_server_port',
+  'wire_server_dev',
+  'wire_client_dev',
+  'no_cleanup',
+  'init_scripts',
+  'is_anyip',
+  'send_omit_free',
+  'fd_so_file',
+  'so_filename',
+  'so_flags',
+  'udp_encapsulation',
+  'local_udp_encapsulation_port',
+  'remote_udp_encapsulation_port',
+]);
+
+/** Obeys one option. @throws ScriptSyntaxError */
+export function applyOption(settings: Settings, option: ScriptOption): void {
+  const { line, name } = option;
+  switch (name) {
+    case 'ip_version':
+      if (option.value === 'ipv4') return;
+      throw new ScriptSyntaxError(line, `--ip_version=${option.value}: the stack under test speaks IPv4 only as yet`);
+    case 'tolerance_usecs':
+      settings.tolerance = integer(option, 0, 60_000_000);
+      return;
+    case 'tcp_ts_tick_usecs':
+    case 'tcp_ts_ecr_scaled':
+      if (name === 'tcp_ts_tick_usecs') settings.timestampTick = integer(option, 0, 1_000_000);
+      return;
+    case 'bind_port':
+      settings.bindPort = integer(option, 1, 65535);
+      return;
+    case 'connect_port':
+      settings.connectPort = integer(option, 1, 65535);
+      return;
+    case 'mtu':
+      settings.mtu = integer(option, 68, 65535);
+      return;
+    case 'mss':
+      settings.connection = { ...settings.connection, maximumSegmentSize: integer(option, 48, 65495) };
+      return;
+    case 'local_ip':
+      settings.localAddress = ipv4(option);
+      return;
+    case 'remote_ip':
+      settings.remoteAddress = ipv4(option);
+      return;
+    case 'gateway_ip':
+      settings.gatewayAddress = ipv4(option);
+      return;
+    case 'netmask_ip':
+      settings.prefixLength = 32 - Math.log2(2 ** 32 - (ipv4(option).word0 >>> 0));
+      if (!Number.isInteger(settings.prefixLength)) throw wrongValue(option, 'a netmask');
+      return;
+    case 'non_fatal':
+      nonFatal(settings, option);
+      return;
+    case 'seed':
+      settings.seed = integer(option, 0, 0x7fffffff);
+      return;
+    case 'define':
+    case 'D': {
+      const [key, ...rest] = (option.value ?? '').split('=');
+      settings.definitions.set(key, rest.join('='));
+      return;
+    }
+    default:
+      if (WITHOUT_MEANING.has(name)) return;
+      throw new ScriptSyntaxError(line, `--${name} is no option of a script: see the documentation for those that are`);
+  }
+}
+
+function nonFatal(settings: Settings, option: ScriptOption): void {
+  for (const kind of (option.value ?? 'packet,syscall').split(',')) {
+    if (kind === 'packet') settings.nonFatal.packet = true;
+    else if (kind === 'syscall') settings.nonFatal.call = true;
+    else throw wrongValue(option, 'packet, syscall or both');
+  }
+}
+
+function integer(option: ScriptOption, least: number, most: number): number {
+  const value = /^\d+$/.test(option.value ?? '') ? Number(option.value) : Number.NaN;
+  if (!(value >= least && value <= most)) throw wrongValue(option, `a whole number from ${least} to ${most}`);
+  return value;
+}
+
+function ipv4(option: ScriptOption): IpAddress {
+  const parsed = IpAddress.parse(option.value ?? '');
+  if (parsed === null || parsed.family !== 4) throw wrongValue(option, 'an IPv4 address');
+  return parsed;
+}
+
+function wrongValue(option: ScriptOption, wanted: string): ScriptSyntaxError {
+  return new ScriptSyntaxError(option.line, `--${option.name}=${option.value ?? ''}: give ${wanted}`);
+}
