@@ -29,11 +29,10 @@ export class SystemCallError extends Error {
 
 /** The name of an errno value; `errno 133` for one that nobody has named. */
 export function errorName(errno: number): string {
-  try {
-    return getSystemErrorName(-errno);
-  } catch {
-    return `errno ${errno}`;
-  }
+  // libuv, whose names Node has, does not know this one.
+  if (errno === Errno.EBADFD) return 'EBADFD';
+  const name = getSystemErrorName(-errno);
+  return name.startsWith('E') ? name : `errno ${errno}`;
 }
 
 /** The errno of the last call of this thread that failed. */

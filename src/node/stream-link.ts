@@ -133,8 +133,9 @@ export class StreamLink implements LinkPort {
       this.onReceive(frame);
     });
     let failure: Error | null = null;
-    socket.on('data', (chunk: Uint8Array) => {
-      if (decoder.push(chunk)) return;
+    socket.on('data', (chunk: Buffer) => {
+      // Plain bytes: a frame's `slice` must copy, and that of a Buffer does not.
+      if (decoder.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length))) return;
       failure = new Error(`${this.name}: ${decoder.error}`);
       socket.destroy();
     });
