@@ -377,6 +377,19 @@ describe('what a hand-over carries', () => {
     }
   });
 
+  it('the idle restart counts on the new owner (RFC 5681 4.1)', () => {
+    for (const [idle, burst] of [
+      [100, 20],
+      [1000, 10],
+    ]) {
+      const script = Script.established();
+      script.cb.delegated.cWnd = 20 * 1460;
+      script.moveTo(5e9, false).run(idle);
+      script.send(30 * 1460);
+      expect(script.take().length).toBe(burst);
+    }
+  });
+
   it('RTT estimators cross in ticks (STATE-12), and exactly with the extension', () => {
     for (const extension of [true, false]) {
       const script = Script.established();

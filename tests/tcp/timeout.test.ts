@@ -165,7 +165,7 @@ describe('retransmission timeout (RFC 6298)', () => {
     script.take();
     script.arrive({ ack: 0, sack: [[1460, 4380]] });
     script.runTo(200).take();
-    script.arrive({ ack: 4380 });
+    script.arrive({ ack: 1460 });
     expect(script.take()).toEqual(['. 4380:5840 ack 0', 'P. 5840:7300 ack 0']);
   });
 
