@@ -435,7 +435,8 @@ export class Transport implements ConnectionOwner {
     if (disposition & Disposition.FIN_ACKNOWLEDGED) connection.finAcknowledged = true;
     if (disposition & Disposition.TIME_WAIT) connection.close(null);
     if (disposition & Disposition.CLOSED) this.end(connection, null);
-    else if (disposition & Disposition.FIN_WAIT_2_EXPIRED) this.end(connection, 'ETIMEDOUT'); // the peer never closed
+    else if (disposition & Disposition.FIN_WAIT_2_EXPIRED)
+      this.end(connection, 'ETIMEDOUT'); // the peer never closed
     else if (disposition & Disposition.RESET) this.end(connection, 'ECONNRESET');
     else if (disposition & Disposition.REFUSED) this.end(connection, 'ECONNREFUSED');
     else if (disposition & (Disposition.TIMED_OUT | Disposition.MITIGATION_EXPIRED)) {
