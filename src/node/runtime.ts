@@ -24,7 +24,7 @@ const SPIN_MICROSECONDS = 1_000;
  * How late a turn may come before the clock stops to count. A process that was suspended or starved for longer would
  * otherwise find every retransmission timer expired before it could look at the acknowledgments that wait.
  */
-const LATENESS_MICROSECONDS = 20_000;
+const LATENESS_MICROSECONDS = 10_000;
 
 /** Longest platform timer that Node takes, milliseconds. */
 const LONGEST_TIMEOUT = 0x7fffffff;
