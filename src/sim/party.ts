@@ -268,8 +268,8 @@ export class Party {
       case 'ECONNREFUSED':
         return this.mayBeLost || (peer !== null && (peer.hasAborted || peer.mayBeLost || peer.failed));
       case 'EHOSTUNREACH':
-        // Every ARP request of an opening may have been lost.
-        return !this.wasConnected && !this.world.healed;
+        // Every ARP request of an opening may have been lost, the last one just before the network healed.
+        return !this.wasConnected;
       default:
         return false;
     }
