@@ -1,6 +1,7 @@
 /** A host on a link of this machine, for the commands that run one. */
 import type { LinkPort } from '../link/index.ts';
 import { Host, type HostOptions, NodeRuntime, StreamLink } from '../node/index.ts';
+import { TcpState } from '../tcp/index.ts';
 import { IpAddress, MacAddress } from '../wire/index.ts';
 import { CommandFailure, describeSystemError, UsageError } from './errors.ts';
 import { LinkCapture } from './link-capture.ts';
@@ -14,6 +15,12 @@ interface OpenLink {
   /** The runtime drives it. */
   readonly stepped: boolean;
 }
+
+/** How often `settled` looks, milliseconds. */
+const SETTLE_MILLISECONDS = 5;
+
+/** How long what has arrived before a link failed may take until it is processed, milliseconds. */
+const FAILURE_MILLISECONDS = 50;
 
 /** A host, its link and what drives them. */
 export class LinkHost {
@@ -32,7 +39,11 @@ export class LinkHost {
     this.capture = capture;
     this.linkName = link.port.name;
     this.failed = new Promise<never>((_, reject) => {
-      link.port.onFailure = (error) => reject(new CommandFailure(describeLoss(link.port.name, error)));
+      link.port.onFailure = (error) => {
+        const failure = new CommandFailure(describeLoss(link.port.name, error));
+        // What came before may be all that was missing: a peer that is done closes its end.
+        setTimeout(() => reject(failure), FAILURE_MILLISECONDS);
+      };
     });
     // Whoever does not wait for it any more has ended the command already.
     this.failed.catch(() => {});
@@ -76,6 +87,27 @@ export class LinkHost {
       await link.port.close();
       throw error;
     }
+  }
+
+  /**
+   * Waits until the peers have acknowledged everything, the last FIN included: sockets may be closed, and what they sent
+   * still be on its way. A kernel would see to that in the background; our stack ends with the command.
+   */
+  async settled(): Promise<void> {
+    const { runtime } = this;
+    runtime.ref();
+    try {
+      while (this.hasUnfinished()) await new Promise((resolve) => setTimeout(resolve, SETTLE_MILLISECONDS));
+    } finally {
+      runtime.unref();
+    }
+  }
+
+  private hasUnfinished(): boolean {
+    for (const { state } of this.host.stack.connections()) {
+      if (state !== TcpState.CLOSED && state !== TcpState.TIME_WAIT) return true;
+    }
+    return false;
   }
 
   /** Resets what is open, and removes the link. */

@@ -42,6 +42,7 @@ function runConnect(address: string, port: number, options: NetcatOptions): Prom
   return onLink(options, async (linkHost) => {
     const socket = connect(linkHost.host, { host: address, port, allowHalfOpen: true });
     await relay(socket);
+    await linkHost.settled();
   });
 }
 
@@ -54,6 +55,7 @@ function runListen(port: number, options: NetcatOptions): Promise<void> {
     const socket = await accepted;
     server.close();
     await relay(socket);
+    await linkHost.settled();
   });
 }
 

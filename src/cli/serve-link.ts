@@ -38,7 +38,8 @@ export async function serveOnLink(directory: string, link: LinkName, options: Se
     await Promise.race([interrupted(), linkHost.failed]);
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     files.drain();
-    await Promise.race([closed, linkHost.failed, elapsed(DRAIN_MILLISECONDS)]);
+    const settled = closed.then(() => linkHost.settled());
+    await Promise.race([settled, linkHost.failed, elapsed(DRAIN_MILLISECONDS)]);
   } finally {
     await linkHost.close();
   }
