@@ -15,6 +15,8 @@ export interface World {
   readonly timeline: Timeline;
   readonly log: TraceLog;
   readonly coverage: Coverage;
+  /** Frames may be lost until the network heals. */
+  readonly isLossy: boolean;
   /** The fault phase is over: nobody rests any more. */
   healed: boolean;
 }
@@ -269,7 +271,7 @@ export class Party {
         return this.mayBeLost || (peer !== null && (peer.hasAborted || peer.mayBeLost || peer.failed));
       case 'EHOSTUNREACH':
         // Every ARP request of an opening may have been lost, the last one just before the network healed.
-        return !this.wasConnected;
+        return !this.wasConnected && this.world.isLossy;
       default:
         return false;
     }

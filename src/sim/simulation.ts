@@ -72,7 +72,14 @@ export class Simulation {
     this.stepLimit = options.stepLimit ?? 400_000;
     this.log = new TraceLog(options.onLine ?? null);
     this.timeline = new Timeline(this.random.fork());
-    this.world = { timeline: this.timeline, log: this.log, coverage: this.coverage, healed: false };
+    const { loss = 0, corrupt = 0 } = scenario.wire;
+    this.world = {
+      timeline: this.timeline,
+      log: this.log,
+      coverage: this.coverage,
+      isLossy: loss + corrupt > 0,
+      healed: false,
+    };
     this.wire = new MemoryWire({ seed: scenario.wireSeed, both: scenario.wire, now: () => this.timeline.now });
     this.wire.observer = (time, direction, frame, fate) => this.observe(time, direction, frame, fate);
     this.timeline.add(this.wire, new DriftingClock(0, 0));
@@ -98,12 +105,12 @@ export class Simulation {
   }
 
   private plan(plan: ConnectionPlan): void {
-    const keys = { a: new BytePattern(plan.patternKey), b: new BytePattern(~plan.patternKey) };
+    const bytesOf = (side: Side) => new BytePattern(side === 'a' ? plan.patternKey : ~plan.patternKey);
     const index = this.parties.length >> 1;
     const party = (side: Side): Party => {
       const other = otherSide(side);
       const name = `${side}${index}`;
-      const made = new Party(this.world, name, plan.parties[side], this.random.fork(), keys[side], keys[other]);
+      const made = new Party(this.world, name, plan.parties[side], this.random.fork(), bytesOf(side), bytesOf(other));
       made.mayBeLost = this.scenario.machines[side].hardwareFaultInterval !== Number.POSITIVE_INFINITY;
       made.onOwnerChanged = (connection) => this.ownerChanged(side, connection);
       this.parties.push(made);
