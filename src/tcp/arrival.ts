@@ -38,7 +38,7 @@ export function segmentArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHea
 
 function synchronizedArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeader, buffer: Uint8Array): void {
   const d = cb.delegated;
-  const flags = header.flags;
+  let flags = header.flags;
   if (d.state === TcpState.TIME_WAIT && isNewConnection(cb, header)) {
     cb.disposition |= Disposition.NEW_CONNECTION;
     return;
@@ -58,6 +58,13 @@ function synchronizedArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeade
       if (mayAnswer(tcp, cb, header)) sendAck(tcp, cb);
       return;
     }
+  }
+  // The SYN-ACK of a simultaneous open repeats a SYN that we have: what counts is its ACK (RFC 9293 section 3.5, figure 8).
+  if (isSimultaneousSynAck(cb, header)) {
+    flags &= ~TcpFlag.SYN;
+    header.flags = flags;
+    header.sequence = (header.sequence + 1) | 0;
+    cb.ackNow = true;
   }
   if (!isAcceptable(cb, header)) {
     rejectUnacceptable(tcp, cb, header);
@@ -85,6 +92,15 @@ function synchronizedArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeade
 
   // Sixth, URG: the text is taken like any other; seventh, text; eighth, FIN.
   if (header.payloadLength > 0 || flags & TcpFlag.FIN) takeText(tcp, cb, header, buffer);
+}
+
+function isSimultaneousSynAck(cb: ControlBlock, header: TcpHeader): boolean {
+  return (
+    cb.delegated.state === TcpState.SYN_RECEIVED &&
+    cb.activeOpen &&
+    (header.flags & (TcpFlag.SYN | TcpFlag.ACK)) === (TcpFlag.SYN | TcpFlag.ACK) &&
+    ((header.sequence + 1) | 0) === cb.delegated.rcvNxt
+  );
 }
 
 /** The four cases of RFC 9293 section 3.10.7.4, table 6. With a zero window an ACK, URG or RST at RCV.NXT still counts. */

@@ -118,6 +118,8 @@ function emit(
   h.urgentPointer = 0;
   if (flags & TcpFlag.SYN) {
     writeSynOptions(tcp, cb, flags);
+  } else if (d.state === TcpState.SYN_SENT) {
+    h.window = 0; // a reset before anything is agreed: neither options nor a scaled window (RFC 7323 sections 2.2 and 3.2)
   } else {
     h.window = advertisedWindow(cb);
     if (cb.constant.flags & TcpConstantFlag.TIMESTAMP_ENABLED) writeTimestamp(tcp, cb);

@@ -51,6 +51,21 @@ describe('delayed ACK (RFC 9293 3.8.6.3)', () => {
     expect(script.runTo(10_000).take()).toEqual([]);
   });
 
+  it('acknowledges the first segments at once when told to (TcpParameters.quickAcks), until it has text of its own', () => {
+    const script = Script.established({ parameters: { quickAcks: 3 } });
+    for (let i = 1; i <= 3; i++) {
+      script.arrive({ length: 100 });
+      expect(script.take()).toEqual([`. 0:0 ack ${i * 100}`]);
+    }
+    script.arrive({ length: 100 });
+    expect(script.take()).toEqual([]);
+
+    const both = Script.established({ parameters: { quickAcks: 3 } });
+    both.send(10);
+    both.arrive({ ack: 10, length: 100 });
+    expect(both.take()).toEqual(['P. 0:10 ack 0']);
+  });
+
   it('counts bytes, not segments: one of two full sizes or more is acknowledged at once (up to 64 KiB)', () => {
     for (const [length, atOnce] of [
       [1460, false],

@@ -289,6 +289,7 @@ export class Script implements ConnectionOwner {
   transmit(cb: ControlBlock, header: TcpHeader, payloadOffset: number, payloadLength: number): void {
     const payload = new Uint8Array(payloadLength);
     cb.sendQueue.copyTo(payloadOffset, payloadLength, payload, 0);
+    if (header.sourcePort !== 40_000 || header.destinationPort !== 80) throw new Error('wrong ports');
     const first = (header.sequence - this.iss - 1) | 0;
     for (let i = 0; i < payloadLength; i++) {
       if (payload[i] !== ownByte(first + i)) throw new Error(`wrong byte sent at ${first + i}`);

@@ -133,8 +133,12 @@ describe('keepalive (spec/algorithms.md 4, RFC 9293 3.8.4)', () => {
     script.arrive({});
     script.runTo(28_499);
     expect(script.take()).toEqual([]);
-    script.runTo(28_500);
-    expect(script.take().length).toBe(1);
+    script.runTo(31_499);
+    // All three of them again: the answer has set the count back.
+    expect(script.takeSegments().map(({ at }) => at)).toEqual([28_500, 29_500, 30_500]);
+    expect(script.takeSeen() & Disposition.TIMED_OUT).toBe(0);
+    script.runTo(31_500);
+    expect(script.takeSeen() & Disposition.TIMED_OUT).not.toBe(0);
   });
 
   it('is not sent while text is outstanding, which asks already (MUST-26)', () => {
