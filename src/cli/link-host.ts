@@ -129,16 +129,17 @@ function macAddressFor(address: IpAddress): MacAddress {
 
 async function openLink(name: LinkName, options: LinkOptions): Promise<OpenLink> {
   // A capture is to show what crosses the wire: whole segments with their checksums.
-  const offload = options.segmentation && options.pcap === undefined;
+  const coalesce = options.pcap === undefined;
+  const offload = options.segmentation && coalesce;
   const { mtu } = options;
   if (name.kind === 'stream') return { port: await openStream(name.name, mtu), macAddress: null, stepped: false };
   const linux = await loadLinux();
   try {
     if (name.kind === 'tap') {
-      return { port: linux.openTap(name.name, { mtu, offload }), macAddress: null, stepped: true };
+      return { port: linux.openTap(name.name, { mtu, offload, coalesce }), macAddress: null, stepped: true };
     }
     if (mtu !== undefined) throw new UsageError('A macvtap has the MTU of its interface: set it with ip link.');
-    const { link, macAddress } = linux.openMacvtap(name.name, { offload });
+    const { link, macAddress } = linux.openMacvtap(name.name, { offload, coalesce });
     return { port: link, macAddress: MacAddress.fromBytes(macAddress), stepped: true };
   } catch (error) {
     throw new UsageError(describeOpenFailure(name, error));

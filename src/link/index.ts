@@ -1,5 +1,6 @@
 /** Where frames come from: ports, the memory wire, and ports that wrap ports. */
 
+export { Coalescer, Coalescing } from './coalescer.ts';
 export {
   DirectionCounters,
   type DirectionSettings,

@@ -17,6 +17,8 @@ export interface LinkPort {
    * damaged the frame. Such a frame may be as long as an IP packet can be, whatever the MTU.
    */
   onReceive: (frame: Uint8Array, checksumValid?: boolean) => void;
+  /** Whether frames may come with `checksumValid`, and longer than the MTU. Absent: no. */
+  readonly receiveOffload?: boolean;
   /** Hands over a frame. Never blocks and never fails: a link that cannot take a frame loses it and counts it. */
   send(frame: Uint8Array): void;
   /** Whether the link completes checksums and cuts segments: whether `sendSegmented` may be called. Absent: no. */

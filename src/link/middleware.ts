@@ -17,7 +17,7 @@ export interface FrameRecorder {
 
 /** Records every frame that passes the wrapped port, in both directions, before it is delivered. */
 export class CapturePort implements LinkPort {
-  onReceive: (frame: Uint8Array) => void = discardFrame;
+  onReceive: (frame: Uint8Array, checksumValid?: boolean) => void = discardFrame;
   /** Asked for a comment on each frame; null for none. */
   annotate: ((direction: 'inbound' | 'outbound', frame: Uint8Array) => string | null) | null = null;
   readonly #inner: LinkPort;
@@ -29,9 +29,9 @@ export class CapturePort implements LinkPort {
     this.#inner = inner;
     this.#recorder = recorder;
     this.#now = now;
-    inner.onReceive = (frame) => {
+    inner.onReceive = (frame, checksumValid) => {
       this.#record('inbound', frame);
-      this.onReceive(frame);
+      this.onReceive(frame, checksumValid);
     };
   }
 
@@ -43,9 +43,23 @@ export class CapturePort implements LinkPort {
     return this.#inner.mtu;
   }
 
+  get receiveOffload(): boolean {
+    return this.#inner.receiveOffload === true;
+  }
+
+  get segmentationOffload(): boolean {
+    return this.#inner.segmentationOffload === true;
+  }
+
   send(frame: Uint8Array): void {
     this.#record('outbound', frame);
     this.#inner.send(frame);
+  }
+
+  /** Recorded as it is handed over: whole, and its checksum unfinished. */
+  sendSegmented(frame: Uint8Array, segmentSize: number): void {
+    this.#record('outbound', frame);
+    this.#inner.sendSegmented?.(frame, segmentSize);
   }
 
   #record(direction: 'inbound' | 'outbound', frame: Uint8Array): void {
@@ -60,15 +74,15 @@ export class CountingPort implements LinkPort {
   bytesSent = 0;
   framesReceived = 0;
   bytesReceived = 0;
-  onReceive: (frame: Uint8Array) => void = discardFrame;
+  onReceive: (frame: Uint8Array, checksumValid?: boolean) => void = discardFrame;
   readonly #inner: LinkPort;
 
   constructor(inner: LinkPort) {
     this.#inner = inner;
-    inner.onReceive = (frame) => {
+    inner.onReceive = (frame, checksumValid) => {
       this.framesReceived += 1;
       this.bytesReceived += frame.length;
-      this.onReceive(frame);
+      this.onReceive(frame, checksumValid);
     };
   }
 
@@ -80,10 +94,25 @@ export class CountingPort implements LinkPort {
     return this.#inner.mtu;
   }
 
+  get receiveOffload(): boolean {
+    return this.#inner.receiveOffload === true;
+  }
+
+  get segmentationOffload(): boolean {
+    return this.#inner.segmentationOffload === true;
+  }
+
   send(frame: Uint8Array): void {
     this.framesSent += 1;
     this.bytesSent += frame.length;
     this.#inner.send(frame);
+  }
+
+  /** Counts as one frame. */
+  sendSegmented(frame: Uint8Array, segmentSize: number): void {
+    this.framesSent += 1;
+    this.bytesSent += frame.length;
+    this.#inner.sendSegmented?.(frame, segmentSize);
   }
 }
 
@@ -105,7 +134,7 @@ export interface ImpairedPortOptions {
  * `advance`, also those that nothing delays.
  */
 export class ImpairedPort implements LinkPort, Stepped {
-  onReceive: (frame: Uint8Array) => void = discardFrame;
+  onReceive: (frame: Uint8Array, checksumValid?: boolean) => void = discardFrame;
   /** Counters and settings of the frames that are sent. */
   readonly outgoing: ImpairedDirection<PortDirection>;
   /** Counters and settings of the frames that arrive. */
@@ -115,8 +144,11 @@ export class ImpairedPort implements LinkPort, Stepped {
   readonly #sendOn = (frame: Uint8Array): void => this.#inner.send(frame);
   readonly #receiveOn = (frame: Uint8Array): void => this.onReceive(frame);
 
-  /** @throws RangeError when an option makes no sense */
+  /** @throws RangeError when an option makes no sense, or the port has offloads: frames must be those of the wire */
   constructor(inner: LinkPort, options: ImpairedPortOptions) {
+    if (inner.segmentationOffload === true || inner.receiveOffload === true) {
+      throw new RangeError(`${inner.name} joins or cuts segments: open it without, to impair the frames of the wire`);
+    }
     const random = new Random(options.seed ?? 1);
     const mtu = inner.mtu;
     this.#inner = inner;

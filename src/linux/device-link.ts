@@ -1,6 +1,6 @@
 /** A link over a packet device of the kernel: a TAP or a macvtap, one frame per read and per write. */
 import { closeSync } from 'node:fs';
-import { discardFrame, type LinkPort, type Stepped } from '../link/index.ts';
+import { Coalescer, Coalescing, discardFrame, type LinkPort, type Stepped } from '../link/index.ts';
 import { Errno, lastErrno, read, SystemCallError, write } from './ffi.ts';
 import { Readiness } from './readiness.ts';
 import { ReceiveMemory } from './receive-memory.ts';
@@ -16,6 +16,8 @@ export interface PacketDevice {
   readonly mtu: number;
   /** Frames carry a virtio-net header; checksums and segmentation are offloaded both ways. */
   readonly offload: boolean;
+  /** Without offloads: join received segments that follow each other. */
+  readonly coalesce: boolean;
 }
 
 /** What a device link has done so far, in frames unless it says bytes. */
@@ -48,6 +50,7 @@ export class DeviceLink implements LinkPort, Stepped {
   readonly name: string;
   readonly mtu: number;
   readonly segmentationOffload: boolean;
+  readonly receiveOffload: boolean;
   readonly counters = new DeviceCounters();
   onReceive: (frame: Uint8Array, checksumValid?: boolean) => void = discardFrame;
   /** Called when frames have arrived outside of `advance`. */
@@ -60,6 +63,9 @@ export class DeviceLink implements LinkPort, Stepped {
   private readonly memory: ReceiveMemory;
   private readonly outgoing: Uint8Array;
   private readonly readiness: Readiness;
+  private readonly coalescer: Coalescer | null;
+  /** The segment that is being joined. */
+  private joined: Uint8Array | null = null;
   /** Frames may be there: `advance` reads. */
   private awake = false;
   /** When the last frame was read; below 0: not known yet. */
@@ -72,6 +78,8 @@ export class DeviceLink implements LinkPort, Stepped {
     this.name = device.name;
     this.mtu = device.mtu;
     this.segmentationOffload = device.offload;
+    this.receiveOffload = device.offload || device.coalesce;
+    this.coalescer = device.coalesce && !device.offload ? new Coalescer() : null;
     this.headerLength = device.offload ? VNET_HEADER_LENGTH : 0;
     this.readLength = this.headerLength + (device.offload ? LARGEST_FRAME : device.mtu + ETHERNET_OVERHEAD);
     this.memory = new ReceiveMemory(this.readLength, this.headerLength);
@@ -109,7 +117,9 @@ export class DeviceLink implements LinkPort, Stepped {
       const buffer = this.memory.next();
       const length = read(this.fd, buffer, this.readLength);
       if (length < 0) {
-        this.nothingRead(lastErrno(), nowMicroseconds);
+        const errno = lastErrno();
+        this.flushJoined();
+        this.nothingRead(errno, nowMicroseconds);
         return;
       }
       this.lastFrameAt = nowMicroseconds;
@@ -117,6 +127,7 @@ export class DeviceLink implements LinkPort, Stepped {
       // The receiver may have closed the link.
       if (this.closed) return;
     }
+    this.flushJoined();
   }
 
   /** At once while frames may be there; never while the link sleeps. */
@@ -135,11 +146,38 @@ export class DeviceLink implements LinkPort, Stepped {
   private received(buffer: Uint8Array, length: number): void {
     const { headerLength, counters } = this;
     if (length <= headerLength) return;
-    const checksumValid = headerLength > 0 && checksumIsGood(buffer);
-    const frame = this.memory.take(length - headerLength);
     counters.framesReceived += 1;
-    counters.bytesReceived += frame.length;
-    this.onReceive(frame, checksumValid);
+    counters.bytesReceived += length - headerLength;
+    const checksumValid = headerLength > 0 && checksumIsGood(buffer);
+    if (this.coalescer !== null) this.coalesce(this.coalescer, buffer, length);
+    else this.onReceive(this.memory.take(length - headerLength), checksumValid);
+  }
+
+  /** Joins the frame to the segment before it, or keeps it for the next one, or passes it on. */
+  private coalesce(coalescer: Coalescer, buffer: Uint8Array, length: number): void {
+    const { memory, joined } = this;
+    const what = coalescer.offer(buffer, length);
+    if (joined !== null && (what === Coalescing.CONTINUES || what === Coalescing.ENDS)) {
+      const text = coalescer.textOffset;
+      const longer = memory.append(joined, text, length - text);
+      this.joined = longer;
+      if (what === Coalescing.ENDS || !memory.canAppend(longer)) this.flushJoined();
+      return;
+    }
+    this.flushJoined();
+    const frame = memory.take(length);
+    if (what === Coalescing.BEGINS && memory.canAppend(frame)) {
+      coalescer.start(frame);
+      this.joined = frame;
+    } else this.onReceive(frame, false);
+  }
+
+  private flushJoined(): void {
+    const { joined, coalescer } = this;
+    if (joined === null || coalescer === null) return;
+    this.joined = null;
+    coalescer.finish(joined);
+    this.onReceive(joined, true);
   }
 
   private nothingRead(errno: number, now: number): void {

@@ -8,6 +8,11 @@ import { configureTun } from './tun.ts';
 export interface MacvtapOptions {
   /** Checksums and segmentation are left to the kernel, both ways. Default true. */
   readonly offload?: boolean;
+  /**
+   * Without offloads: join received segments that follow each other (see `Coalescer`). Default true; false for a user who
+   * is to see frames as they were on the wire.
+   */
+  readonly coalesce?: boolean;
 }
 
 /** A link over a macvtap interface, and the only MAC address whose frames it brings. */
@@ -29,13 +34,13 @@ export function openMacvtap(name: string, options: MacvtapOptions = {}): Macvtap
   if (!isInterfaceName(name)) {
     throw new RangeError(`"${name}" is no name of an interface: use 1 to 15 characters without slash, colon or space.`);
   }
-  const offload = options.offload ?? true;
+  const { offload = true, coalesce = true } = options;
   const fd = openSync(`/dev/tap${interfaceIndex(name)}`, constants.O_RDWR | constants.O_NONBLOCK);
   try {
     configureTun(fd, name, offload);
     setInterfaceUp(name);
     const macAddress = interfaceMacAddress(name);
-    return { link: new DeviceLink({ fd, name, mtu: interfaceMtu(name), offload }), macAddress };
+    return { link: new DeviceLink({ fd, name, mtu: interfaceMtu(name), offload, coalesce }), macAddress };
   } catch (error) {
     closeSync(fd);
     throw error;

@@ -58,6 +58,25 @@ export class ReceiveMemory {
     return frame;
   }
 
+  /** Whether more can be put behind `frame`, the one that was taken last: it lies where the next one is read to. */
+  canAppend(frame: Uint8Array): boolean {
+    return frame.buffer === this.slab.buffer && this.at + this.room <= this.slab.length;
+  }
+
+  /**
+   * Moves `length` bytes, from `offset` of the frame that was read last, behind `frame`, the one that was taken before it;
+   * returns the longer frame. `canAppend` must have been true.
+   */
+  append(frame: Uint8Array, offset: number, length: number): Uint8Array {
+    const { slab } = this;
+    const end = frame.byteOffset + frame.length;
+    const from = this.at + this.offset + offset;
+    slab.copyWithin(end, from, from + length);
+    this.at = ((end + length + 7) & ~7) + this.phase;
+    this.view = EMPTY;
+    return slab.subarray(frame.byteOffset, end + length);
+  }
+
   private copy(start: number, length: number): Uint8Array {
     if (this.smallAt + length > this.small.length) {
       this.small = new Uint8Array(SMALL_SLAB);

@@ -12,6 +12,11 @@ export interface TapOptions {
   readonly mtu?: number;
   /** Checksums and segmentation are left to the kernel, both ways: 64 KiB in one frame. Default true. */
   readonly offload?: boolean;
+  /**
+   * Without offloads: join received segments that follow each other (see `Coalescer`). Default true; false for a user who
+   * is to see frames as they were on the wire.
+   */
+  readonly coalesce?: boolean;
 }
 
 /**
@@ -27,13 +32,13 @@ export function openTap(name: string, options: TapOptions = {}): DeviceLink {
   if (!isInterfaceName(name.replace('%d', '0'))) {
     throw new RangeError(`"${name}" is no name of an interface: use 1 to 15 characters without slash, colon or space.`);
   }
-  const offload = options.offload ?? true;
+  const { offload = true, coalesce = true } = options;
   const fd = openSync(TUN_DEVICE, constants.O_RDWR | constants.O_NONBLOCK);
   try {
     const given = configureTun(fd, name, offload);
     if (options.mtu !== undefined) setInterfaceMtu(given, options.mtu);
     setInterfaceUp(given);
-    return new DeviceLink({ fd, name: given, mtu: interfaceMtu(given), offload });
+    return new DeviceLink({ fd, name: given, mtu: interfaceMtu(given), offload, coalesce });
   } catch (error) {
     closeSync(fd);
     throw error;

@@ -142,7 +142,7 @@ export class TapHost {
 
   constructor(options: TapHostOptions) {
     const name = uniqueName('ct');
-    this.link = openTap(name, { offload: options.offload });
+    this.link = openTap(name, { offload: options.offload, coalesce: options.wrap === undefined });
     moveInto(this.namespace, name);
     this.runtime.add(this.link);
     this.host = new Host({
