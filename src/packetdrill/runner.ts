@@ -9,6 +9,7 @@ import { runCommands } from './knobs.ts';
 import { Machine } from './machine.ts';
 import { difference, isPureAck, join, learn, toScript } from './match.ts';
 import { formatPacket, formatSeconds } from './notation.ts';
+import { isSynchronized } from '../tcp/index.ts';
 import type { Action, EventTime, PacketSpec, Script, ScriptEvent, TcpPacketSpec } from './script.ts';
 import type { SentSegment } from './sent.ts';
 import type { Settings } from './settings.ts';
@@ -423,6 +424,8 @@ export class Runner {
 
   private move(connection: Connection, line: number): void {
     const { machine } = this;
+    // An offload waits until the connection is established and its application is there to be told.
+    if (connection.listener !== null || !isSynchronized(connection.state)) return;
     let offloaded: boolean | null = null;
     connection.offload((result) => {
       offloaded = result.ok;
