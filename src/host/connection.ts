@@ -62,6 +62,7 @@ export class Connection implements PathMember {
 
   constructor(
     services: ConnectionServices,
+    localAddress: IpAddress,
     remoteAddress: IpAddress,
     remotePort: number,
     localPort: number,
@@ -71,7 +72,7 @@ export class Connection implements PathMember {
     handlers: ConnectionHandlers,
   ) {
     this.services = services;
-    this.localAddress = services.core.interface.address;
+    this.localAddress = localAddress;
     this.localPort = localPort;
     this.remoteAddress = remoteAddress;
     this.remotePort = remotePort;

@@ -1,21 +1,7 @@
 /** What all parts of one host stack share. */
 import type { TcpContext } from '../tcp/context.ts';
-import { DropCounters, FrameBuffers, type MacAddress } from '../wire/index.ts';
-import type { IpAddress } from '../wire/ip-address.ts';
-
-/** The IPv4 configuration of a stack's one interface. */
-export interface InterfaceConfiguration {
-  readonly address: IpAddress;
-  /** Bits of the address that name the link's network, 0…32. */
-  readonly prefixLength: number;
-  /** Next hop for everything that is not on the link; null when there is none. */
-  readonly gateway: IpAddress | null;
-  readonly macAddress: MacAddress;
-  /** Largest IP datagram of the link, bytes. */
-  readonly mtu: number;
-  /** The adapter completes TCP checksums and cuts segments. */
-  readonly taskOffload: boolean;
-}
+import { DropCounters, FrameBuffers } from '../wire/index.ts';
+import type { NetworkInterface } from './network-interface.ts';
 
 /** Counters of a host stack outside of its TCP engine. They only grow. */
 export class HostStatistics {
@@ -23,6 +9,16 @@ export class HostStatistics {
   framesSent = 0;
   arpRequestsSent = 0;
   arpRepliesSent = 0;
+  neighborSolicitationsSent = 0;
+  neighborAdvertisementsSent = 0;
+  /** IPv6 addresses that somebody else had. */
+  duplicateAddresses = 0;
+  /** Datagrams put together from fragments. */
+  datagramsReassembled = 0;
+  /** ICMP errors of our own. */
+  icmpErrorsSent = 0;
+  /** Times that a path MTU was lowered because full-sized segments vanished (RFC 4821). */
+  blackHolesSuspected = 0;
   /** Frames dropped because their next hop did not answer, or too many waited for it. */
   framesUnresolved = 0;
   echoRepliesSent = 0;
@@ -48,7 +44,7 @@ export class HostStatistics {
 /** Shared by the rooms of one stack; holds no connection. */
 export class HostCore {
   readonly tcp: TcpContext;
-  readonly interface: InterfaceConfiguration;
+  readonly interface: NetworkInterface;
   readonly buffers = new FrameBuffers();
   readonly drops = new DropCounters();
   readonly statistics = new HostStatistics();
@@ -64,12 +60,12 @@ export class HostCore {
 
   constructor(
     tcp: TcpContext,
-    configuration: InterfaceConfiguration,
+    networkInterface: NetworkInterface,
     sendFrame: (frame: Uint8Array, segmentSize: number) => void,
     wake: () => void,
   ) {
     this.tcp = tcp;
-    this.interface = configuration;
+    this.interface = networkInterface;
     this.sendFrame = sendFrame;
     this.wake = wake;
     this.nextIdentification = tcp.random() & 0x7fff;

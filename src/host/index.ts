@@ -1,4 +1,4 @@
-/** The host stack: TCP over IPv4 whose connections can be handed to an offload target and taken back. */
+/** The host stack: TCP over IPv4 and IPv6 whose connections can be handed to an offload target and taken back. */
 
 export type { OffloadStatistics } from './chimney/statistics.ts';
 export { Connection } from './connection.ts';
@@ -13,6 +13,8 @@ export {
 } from './connection-types.ts';
 export { HostStatistics } from './core.ts';
 export { neighborStateName } from './framing/neighbor.ts';
+export type { AddressConfiguration } from './network-interface.ts';
+export type { StaticRoute } from './path/route-table.ts';
 export type { HostStackOptions, OffloadPolicy } from './settings.ts';
 export { type ConnectOptions, HostStack, type ListenOptions } from './stack.ts';
 export type { AcceptHandler, Listener } from './transport/listener.ts';

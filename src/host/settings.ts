@@ -5,6 +5,9 @@ import type { RandomInt32 } from '../tcp/context.ts';
 import type { TcpParameters } from '../tcp/parameters.ts';
 import type { IpAddress, MacAddress } from '../wire/index.ts';
 import type { ConnectionOptions } from './connection-options.ts';
+import type { AddressConfiguration } from './network-interface.ts';
+import type { NetworkOptions } from './network-layer.ts';
+import type { StaticRoute } from './path/route-table.ts';
 
 /**
  * Which connections the stack offers to the target by itself. `auto`: established, more than 128 KiB moved, not
@@ -18,11 +21,21 @@ export interface HostStackOptions {
   readonly ndis: Ndis;
   /** The adapter that frames go through, and that may offload. */
   readonly adapter: MiniportAdapter;
-  readonly address: IpAddress;
-  /** Bits of the address that name the link's network, 0…32. */
-  readonly prefixLength: number;
+  /** Our address; left out when `addresses` has them all. */
+  readonly address?: IpAddress;
+  /** Bits of the address that name the link's network: 0…32, or 0…128. */
+  readonly prefixLength?: number;
+  /** More addresses, of either family. With one of IPv6 the stack has a link-local address too. */
+  readonly addresses?: readonly AddressConfiguration[];
   /** Next hop for what is not on the link; without one such connections fail with EHOSTUNREACH. */
   readonly gateway?: IpAddress | null;
+  /** Default routers, one of each family, beside `gateway`. */
+  readonly gateways?: readonly IpAddress[];
+  readonly routes?: readonly StaticRoute[];
+  /** Probes for each IPv6 address before it is used (RFC 4862 section 5.1); by default 1, which takes a second. 0: none. */
+  readonly duplicateAddressProbes?: number;
+  /** Whether IPv6 routers are asked for and obeyed; by default they are. */
+  readonly acceptRouterAdvertisements?: boolean;
   /** By default the adapter's. */
   readonly macAddress?: MacAddress;
   /** Largest IP datagram, bytes; by default the adapter's. */
@@ -67,6 +80,24 @@ export function settingsOf(options: HostStackOptions): HostSettings {
     sendBufferBytes: Math.max(1, options.sendBufferBytes ?? MEBIBYTE),
     heldSegmentLimitBytes: Math.max(0, options.heldSegmentLimitBytes ?? 4 * MEBIBYTE),
     connection: options.connection ?? {},
+  };
+}
+
+/** All addresses, the one that names the stack first. */
+export function addressesOf(options: HostStackOptions): AddressConfiguration[] {
+  const { address, prefixLength, addresses = [] } = options;
+  if (address === undefined) return [...addresses];
+  return [{ address, prefixLength: prefixLength ?? (address.family === 4 ? 24 : 64) }, ...addresses];
+}
+
+/** What of the options concerns the network. */
+export function networkOptionsOf(options: HostStackOptions): NetworkOptions {
+  const { gateway = null, gateways = [] } = options;
+  return {
+    gateways: gateway === null ? gateways : [...gateways, gateway],
+    routes: options.routes ?? [],
+    duplicateAddressProbes: options.duplicateAddressProbes ?? 1,
+    acceptRouterAdvertisements: options.acceptRouterAdvertisements ?? true,
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * The host stack: TCP over IPv4 over one adapter, with connections that may be handed to the adapter's offload target.
+ * The host stack: TCP over IPv4 and IPv6 over one adapter, with connections that may be handed to the adapter's offload target.
  *
  * It does no I/O and has no clock: its owner calls `advance` with the time whenever `nextDeadline` has come or `onWork`
  * was called. Everything happens inside `advance`, application callbacks included; calls from outside only leave work.
@@ -13,17 +13,7 @@ import type { DevicePowerState } from '../ndis/oid.ts';
 import type { NdisStatus } from '../ndis/status.ts';
 import { type ControlBlock, TcpContext, type TcpStatistics, type WheelEntry } from '../tcp/index.ts';
 import { DEFAULT_TCP_PARAMETERS } from '../tcp/parameters.ts';
-import {
-  ArpPacket,
-  type DropCounters,
-  DropReason,
-  EthernetHeader,
-  EtherType,
-  type IpAddress,
-  MacAddress,
-  parseArp,
-  parseEthernet,
-} from '../wire/index.ts';
+import { type AddressFamily, type DropCounters, type IpAddress, MacAddress } from '../wire/index.ts';
 import { Chimney } from './chimney/chimney.ts';
 import type { ChimneyEnvironment } from './chimney/environment.ts';
 import { type HostBinding, protocolCharacteristics } from './chimney/protocol.ts';
@@ -31,15 +21,12 @@ import type { OffloadStatistics } from './chimney/statistics.ts';
 import type { Connection, ConnectionServices } from './connection.ts';
 import type { ConnectionOptions } from './connection-options.ts';
 import type { ConnectionHandlers } from './connection-types.ts';
-import { HostCore, type HostStatistics, type InterfaceConfiguration } from './core.ts';
+import { HostCore, type HostStatistics } from './core.ts';
 import type { Neighbor } from './framing/neighbor.ts';
-import { NeighborCache, type NeighborObserver } from './framing/neighbor-cache.ts';
+import { NetworkInterface } from './network-interface.ts';
+import { NetworkLayer, type NetworkObserver } from './network-layer.ts';
 import { notify } from './notify.ts';
-import { Icmp } from './path/icmp.ts';
-import { Ipv4Input } from './path/ipv4-input.ts';
-import { IpOutput } from './path/output.ts';
-import { type PathObserver, PathTable } from './path/path-table.ts';
-import { type HostSettings, type HostStackOptions, settingsOf } from './settings.ts';
+import { addressesOf, type HostSettings, type HostStackOptions, networkOptionsOf, settingsOf } from './settings.ts';
 import { HostTimer } from './timer.ts';
 import { IcmpErrors } from './transport/icmp-errors.ts';
 import type { AcceptHandler, Listener } from './transport/listener.ts';
@@ -59,6 +46,8 @@ export interface ListenOptions {
 export interface ConnectOptions {
   readonly address: IpAddress;
   readonly port: number;
+  /** One of ours; by default the one that fits (RFC 6724). */
+  readonly localAddress?: IpAddress;
   /** By default an ephemeral one (RFC 6056). */
   readonly localPort?: number;
   readonly connection?: ConnectionOptions;
@@ -85,15 +74,11 @@ export class HostStack {
   /** Called when work was queued from outside of `advance`: the owner should call it soon. */
   onWork: (() => void) | null = null;
   private readonly settings: HostSettings;
-  private readonly neighbors: NeighborCache;
-  private readonly paths: PathTable;
+  private readonly network: NetworkLayer;
   private readonly transport: Transport;
-  private readonly icmp: Icmp;
-  private readonly ipv4: Ipv4Input;
+  private readonly errors: IcmpErrors;
   private readonly binding: NdisBinding<HostBinding>;
   private readonly framePool = new NetBufferListPool();
-  private readonly ethernet = new EthernetHeader();
-  private readonly arp = new ArpPacket();
   /** Frames that wait to be sent with the next `flush`, as a chain. */
   private outgoing: NetBufferList | null = null;
   private outgoingTail: NetBufferList | null = null;
@@ -113,46 +98,53 @@ export class HostStack {
     const maximumSegmentPayload = taskOffload ? DEFAULT_TCP_PARAMETERS.maximumSegmentPayload : 0;
     const parameters = { ...DEFAULT_TCP_PARAMETERS, maximumSegmentPayload, ...options.parameters };
     const tcp = new TcpContext(parameters, options.random, options.now ?? 0);
-    const configuration: InterfaceConfiguration = {
-      address: options.address,
-      prefixLength: options.prefixLength,
-      gateway: options.gateway ?? null,
+    const link = new NetworkInterface({
+      addresses: addressesOf(options),
       macAddress: options.macAddress ?? MacAddress.fromBytes(adapter.macAddress),
       mtu: options.mtu ?? adapter.mtuSize,
       taskOffload,
-    };
+    });
     this.core = new HostCore(
       tcp,
-      configuration,
+      link,
       (frame, segmentSize) => this.enqueueFrame(frame, segmentSize),
       () => this.wake(),
     );
-    this.neighbors = new NeighborCache(this.core, this.neighborObserver());
-    this.paths = new PathTable(this.core, this.neighbors, this.pathObserver());
-    const output = new IpOutput(this.core, this.neighbors, this.paths);
-    const services = this.connectionServices();
-    this.transport = new Transport(this.core, this.settings, this.paths, this.neighbors, output, services);
-    const errors = new IcmpErrors(this.core, this.transport, this.paths, (connection, answer) =>
+    this.network = new NetworkLayer(this.core, networkOptionsOf(options), this.networkObserver());
+    const { neighbors, paths, output } = this.network;
+    this.transport = new Transport(this.core, this.settings, paths, neighbors, output, this.connectionServices());
+    this.errors = new IcmpErrors(this.core, this.transport, paths, (connection, answer) =>
       this.chimney.updates.queryConnection(connection, answer),
     );
-    this.icmp = new Icmp(this.core, output, errors);
-    this.ipv4 = new Ipv4Input(this.core, {
-      tcpArrives: (frame, ip, checksumValid) => this.transport.tcpArrives(frame, ip, checksumValid),
-      icmpArrives: (frame, ip) => this.icmp.arrives(frame, ip),
-    });
     const driver = options.ndis.registerProtocolDriver<HostBinding>(
       protocolCharacteristics(options.name, () => this.chimney),
     );
     this.binding = driver.openAdapter(adapter, this.hostBinding());
     this.chimney = new Chimney(this.environment());
     this.chimney.status.enable();
+    if (link.has(6)) this.core.defer(() => this.network.start());
   }
 
   // ---- for the application ----
 
-  /** Our address. */
+  /** Our address: the first that was configured. */
   get address(): IpAddress {
     return this.core.interface.address;
+  }
+
+  /** All our addresses, tentative ones included. */
+  get addresses(): readonly IpAddress[] {
+    return this.core.interface.addresses.map(({ address }) => address);
+  }
+
+  /** Whether an address is ours, and known to be nobody else's. */
+  hasAddress(address: IpAddress): boolean {
+    return this.core.interface.isOwn(address);
+  }
+
+  /** Whether the stack speaks IPv6. */
+  get hasIpv6(): boolean {
+    return this.core.interface.has(6);
   }
 
   /** Counters of the stack outside of TCP. */
@@ -186,8 +178,8 @@ export class HostStack {
 
   /** Opens a connection. What becomes of it is told to the handlers. @throws Error when no local port is free. */
   connect(options: ConnectOptions, handlers: ConnectionHandlers = {}): Connection {
-    const { address, port, localPort = 0, connection = {} } = options;
-    return this.transport.connect(address, port, localPort, connection, handlers);
+    const { address, port, localAddress = null, localPort = 0, connection = {} } = options;
+    return this.transport.connect(address, port, localAddress, localPort, connection, handlers);
   }
 
   /** All connections that the stack knows, those in TIME-WAIT included. */
@@ -196,8 +188,8 @@ export class HostStack {
   }
 
   /** Another router leads out of the link from now on; offloaded paths over the old one are moved (UPD-10). */
-  setGateway(gateway: IpAddress | null): void {
-    this.core.defer(() => this.paths.setGateway(gateway));
+  setGateway(gateway: IpAddress | null, family: AddressFamily = gateway?.family ?? 4): void {
+    this.core.defer(() => this.network.setGateway(family, gateway));
   }
 
   /**
@@ -278,33 +270,15 @@ export class HostStack {
     let chain: NetBufferList | null = null;
     for (const item of received) {
       if (item instanceof LentFrame) {
-        this.frameArrives(item.frame, item.checksumValid);
+        this.network.frameArrives(item.frame, item.checksumValid);
         continue;
       }
       // Adapters never use the memory of a frame again, so views of it may outlive the list.
-      this.frameArrives(contiguousBytes(item.firstNetBuffer), item.tcpChecksumSucceeded);
+      this.network.frameArrives(contiguousBytes(item.firstNetBuffer), item.tcpChecksumSucceeded);
       item.next = chain;
       chain = item;
     }
     if (chain !== null) this.binding.returnNetBufferLists(chain);
-  }
-
-  private frameArrives(frame: Uint8Array, checksumValid: boolean): void {
-    this.core.statistics.framesReceived++;
-    const { ethernet } = this;
-    const { macAddress } = this.core.interface;
-    let reason = parseEthernet(frame, 0, frame.length, ethernet);
-    if (reason === DropReason.NONE) {
-      const isOurs = ethernet.destinationLow === macAddress.low && ethernet.destinationHigh === macAddress.high;
-      if (!isOurs && !ethernet.isMulticast) reason = DropReason.ETHERNET_DESTINATION;
-      else if (ethernet.vlanId > 0) reason = DropReason.VLAN_MISMATCH;
-      else if (ethernet.etherType === EtherType.IPV4) this.ipv4.arrives(frame, ethernet, checksumValid);
-      else if (ethernet.etherType === EtherType.ARP) {
-        reason = parseArp(frame, ethernet.payloadOffset, ethernet.payloadLength, this.arp);
-        if (reason === DropReason.NONE) this.neighbors.arpArrives(this.arp);
-      } else reason = DropReason.ETHERNET_TYPE;
-    }
-    this.core.drops.count(reason);
   }
 
   private enqueueFrame(frame: Uint8Array, segmentSize: number): void {
@@ -331,8 +305,8 @@ export class HostStack {
 
   private closeIfIdle(): void {
     if (this.binding.closed || this.transport.connections.size > 0) return;
-    for (const path of this.paths) if (path.shared.phase !== 'absent') return;
-    for (const neighbor of this.neighbors) if (neighbor.shared.phase !== 'absent') return;
+    for (const path of this.network.paths) if (path.shared.phase !== 'absent') return;
+    for (const neighbor of this.network.neighbors) if (neighbor.shared.phase !== 'absent') return;
     this.flush();
     this.unbind();
   }
@@ -341,8 +315,8 @@ export class HostStack {
     return {
       core: this.core,
       settings: this.settings,
-      neighbors: this.neighbors,
-      paths: this.paths,
+      neighbors: this.network.neighbors,
+      paths: this.network.paths,
       transport: this.transport,
       binding: this.binding,
       pool: new NetBufferListPool(),
@@ -360,8 +334,7 @@ export class HostStack {
 
   private unbind(): void {
     if (this.binding.closed) return;
-    this.neighbors.clear();
-    this.paths.clear();
+    this.network.clear();
     this.binding.close();
   }
 
@@ -408,8 +381,11 @@ export class HostStack {
     };
   }
 
-  private neighborObserver(): NeighborObserver {
+  private networkObserver(): NetworkObserver {
     return {
+      tcpArrives: (frame, packet, checksumValid) => this.transport.tcpArrives(frame, packet, checksumValid),
+      icmpError: (error, segment, pathMtu) => this.errors.icmpError(error, segment, pathMtu),
+      addressSettled: (address) => this.transport.addressSettled(address),
       resolved: () => this.wake(),
       macAddressChanged: (neighbor) => {
         neighbor.shared.dirty = true;
@@ -417,25 +393,20 @@ export class HostStack {
       },
       unreachable: (neighbor) => this.neighborUnreachable(neighbor),
       queryReachability: (neighbor) => this.chimney.updates.queryNeighbor(neighbor),
-    };
-  }
-
-  private neighborUnreachable(neighbor: Neighbor): void {
-    this.chimney.updates.invalidateNeighbor(neighbor);
-    for (const path of this.paths) {
-      if (path.neighbor !== neighbor) continue;
-      for (const member of [...path.members]) member.destinationUnreachable();
-    }
-  }
-
-  private pathObserver(): PathObserver {
-    return {
       pathMtuChanged: (path) => {
         path.shared.dirty = true;
         this.core.defer(() => this.chimney.updates.updatePath(path));
       },
       nextHopChanged: (path) => this.chimney.relinks.add(path),
     };
+  }
+
+  private neighborUnreachable(neighbor: Neighbor): void {
+    this.chimney.updates.invalidateNeighbor(neighbor);
+    for (const path of this.network.paths) {
+      if (path.neighbor !== neighbor) continue;
+      for (const member of [...path.members]) member.destinationUnreachable();
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { availableBytes, readInt32, readUint16, writeInt32, writeUint16 } from './bytes.ts';
 import { DropReason } from './drop-reason.ts';
+import { IpAddress } from './ip-address.ts';
 
 /** Bytes of the IPv6 header without extension headers. */
 export const IPV6_HEADER_LENGTH = 40;
@@ -153,7 +154,7 @@ function walk(buffer: Uint8Array, start: number, end: number, into: Ipv6Header):
   for (let count = 0; isExtension(next); count += 1) {
     into.hasExtensions = true;
     if (count === MAXIMUM_EXTENSIONS) return DropReason.IPV6_EXTENSION;
-    if (at + 8 > end) return problem(into, DropReason.IPV6_EXTENSION, ParameterProblemCode.INCOMPLETE_CHAIN, 0);
+    if (at + 8 > end) return DropReason.IPV6_EXTENSION;
     // Hop-by-hop options stand first or not at all (RFC 8200 section 4.1).
     if (next === Ipv6Extension.HOP_BY_HOP && count > 0) {
       return problem(into, DropReason.IPV6_EXTENSION, ParameterProblemCode.UNRECOGNIZED_NEXT_HEADER, namedAt - start);
@@ -167,7 +168,7 @@ function walk(buffer: Uint8Array, start: number, end: number, into: Ipv6Header):
       continue;
     }
     const length = (buffer[at + 1] + 1) << 3;
-    if (at + length > end) return problem(into, DropReason.IPV6_EXTENSION, ParameterProblemCode.INCOMPLETE_CHAIN, 0);
+    if (at + length > end) return DropReason.IPV6_EXTENSION;
     const reason =
       next === Ipv6Extension.ROUTING
         ? checkRouting(buffer, at, start, into)
@@ -264,4 +265,11 @@ export function writeIpv6(header: Ipv6Header, buffer: Uint8Array, offset: number
   writeInt32(buffer, offset + 32, header.destination2);
   writeInt32(buffer, offset + 36, header.destination3);
   return IPV6_HEADER_LENGTH;
+}
+
+/** One of the addresses of a parsed header, as an object of its own. */
+export function addressOfIpv6(header: Ipv6Header, which: 'source' | 'destination'): IpAddress {
+  return which === 'source'
+    ? IpAddress.fromWords(6, header.source0, header.source1, header.source2, header.source3)
+    : IpAddress.fromWords(6, header.destination0, header.destination1, header.destination2, header.destination3);
 }

@@ -2,19 +2,29 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HostCore } from '../../src/host/core.ts';
+import { Arp } from '../../src/host/framing/arp.ts';
 import type { Neighbor } from '../../src/host/framing/neighbor.ts';
 import { NeighborState } from '../../src/host/framing/neighbor.ts';
 import { NeighborCache, NeighborLimits } from '../../src/host/framing/neighbor-cache.ts';
+import { NetworkInterface } from '../../src/host/network-interface.ts';
 import { RateLimit } from '../../src/host/rate-limit.ts';
 import { ReceiveQueue } from '../../src/host/receive-queue.ts';
 import { SegmentQueue } from '../../src/host/segment-queue.ts';
 import { windowScaleFor } from '../../src/host/settings.ts';
 import { HostTimer } from '../../src/host/timer.ts';
-import { ConnectionTable } from '../../src/host/transport/connection-table.ts';
+import { ConnectionTable, type TableEntry } from '../../src/host/transport/connection-table.ts';
 import { EPHEMERAL_COUNT, EPHEMERAL_FIRST, EphemeralPorts } from '../../src/host/transport/ports.ts';
 import { DEFAULT_TCP_PARAMETERS, TcpContext } from '../../src/tcp/index.ts';
-import { ArpOperation, ArpPacket, IpAddress, MacAddress } from '../../src/wire/index.ts';
+import { ArpOperation, ArpPacket, IpAddress, IpPacket, MacAddress } from '../../src/wire/index.ts';
 import { randomFrom } from './world.ts';
+
+const OWN = IpAddress.fromWords(4, 0x0a000001);
+const OTHER = IpAddress.fromWords(4, 0x0a000009);
+
+/** Half of the addresses are IPv6, with the same last bits as one of the others. */
+function remoteOf(number: number): IpAddress {
+  return number % 2 === 0 ? IpAddress.fromWords(4, number) : IpAddress.fromWords(6, number - 1, 0, 0, number);
+}
 
 describe('ConnectionTable', () => {
   it('finds exactly what is in it, after any insertions and removals', () => {
@@ -25,8 +35,8 @@ describe('ConnectionTable', () => {
     });
     fc.assert(
       fc.property(fc.array(operation, { maxLength: 400 }), fc.integer(), (operations, key) => {
-        const table = new ConnectionTable<{ remoteAddress: IpAddress; remotePort: number; localPort: number }>(key);
-        const model = new Map<string, { remoteAddress: IpAddress; remotePort: number; localPort: number }>();
+        const table = new ConnectionTable<TableEntry>(key);
+        const model = new Map<string, TableEntry>();
         for (const { remove, remote, port } of operations) {
           const name = `${remote}:${port}`;
           const known = model.get(name);
@@ -34,14 +44,24 @@ describe('ConnectionTable', () => {
             expect(table.remove(known)).toBe(true);
             model.delete(name);
           } else if (!remove && known === undefined) {
-            const entry = { remoteAddress: IpAddress.fromWords(4, remote), remotePort: port, localPort: 80 };
+            const entry = { localAddress: OWN, remoteAddress: remoteOf(remote), remotePort: port, localPort: 80 };
             table.insert(entry);
             model.set(name, entry);
           }
         }
         for (let remote = 0; remote <= 6; remote++) {
           for (let port = 1; port <= 40; port++) {
-            expect(table.lookupIpv4(remote, port, 80)).toBe(model.get(`${remote}:${port}`) ?? null);
+            const expected = model.get(`${remote}:${port}`) ?? null;
+            const address = remoteOf(remote);
+            const packet = Object.assign(new IpPacket(), {
+              family: address.family,
+              source0: address.word0,
+              source3: address.word3,
+              destination0: OWN.word0,
+            });
+            if (address.family === 4) expect(table.lookup(packet, port, 80)).toBe(expected);
+            expect(table.find(OWN, 80, address, port)).toBe(expected);
+            expect(table.find(OTHER, 80, address, port)).toBeNull();
           }
         }
         expect(table.size).toBe(model.size);
@@ -111,14 +131,12 @@ function cache() {
   let answersQueries = false;
   const core = new HostCore(
     tcp,
-    {
-      address: IpAddress.fromWords(4, 0x0a000001),
-      prefixLength: 8,
-      gateway: null,
+    new NetworkInterface({
+      addresses: [{ address: OWN, prefixLength: 8 }],
       macAddress: MacAddress.fromWords(0x0200, 1),
       mtu: 1500,
       taskOffload: false,
-    },
+    }),
     (frame) => sent.push(frame),
     () => {},
   );
@@ -136,14 +154,15 @@ function cache() {
       if (entry instanceof HostTimer) entry.expire();
     });
   };
+  const arp = new Arp(core, neighbors);
   const hear = (operation: number, sender: number, mac: number): void => {
     const packet = new ArpPacket();
     packet.operation = operation;
     packet.senderAddress = sender;
     packet.senderMacHigh = 0x0200;
     packet.senderMacLow = mac;
-    packet.targetAddress = core.interface.address.word0;
-    neighbors.arpArrives(packet);
+    packet.targetAddress = OWN.word0;
+    arp.arrives(packet);
   };
   const offload = (): void => {
     answersQueries = true;
@@ -156,7 +175,7 @@ const PEER = 0x0a000002;
 describe('NeighborCache (RFC 826, RFC 4861 section 7.3)', () => {
   it('asks three times, then gives up, and drops what waited', () => {
     const { neighbors, sent, said, run, core } = cache();
-    const neighbor = neighbors.obtain(PEER) as Neighbor;
+    const neighbor = neighbors.obtain(IpAddress.fromWords(4, PEER)) as Neighbor;
     neighbors.output(neighbor, new Uint8Array(60));
     expect(sent.length).toBe(1);
     run(999);
@@ -173,7 +192,7 @@ describe('NeighborCache (RFC 826, RFC 4861 section 7.3)', () => {
 
   it('keeps a bounded number of frames, the newest, and sends them with the address filled in', () => {
     const { neighbors, sent, hear } = cache();
-    const neighbor = neighbors.obtain(PEER) as Neighbor;
+    const neighbor = neighbors.obtain(IpAddress.fromWords(4, PEER)) as Neighbor;
     for (let i = 0; i < 100; i++) {
       const frame = new Uint8Array(60);
       frame[20] = i;
@@ -189,7 +208,7 @@ describe('NeighborCache (RFC 826, RFC 4861 section 7.3)', () => {
 
   it('goes stale, delays, probes by unicast, and comes back', () => {
     const { neighbors, sent, hear, run } = cache();
-    const neighbor = neighbors.obtain(PEER) as Neighbor;
+    const neighbor = neighbors.obtain(IpAddress.fromWords(4, PEER)) as Neighbor;
     neighbors.output(neighbor, new Uint8Array(60));
     hear(ArpOperation.REPLY, PEER, 9);
     run(30_001);
@@ -213,7 +232,7 @@ describe('NeighborCache (RFC 826, RFC 4861 section 7.3)', () => {
 
   it('answers the target about reachability, and asks it before it probes (NBR-11…14)', () => {
     const { neighbors, said, hear, run, offload } = cache();
-    const neighbor = neighbors.obtain(PEER) as Neighbor;
+    const neighbor = neighbors.obtain(IpAddress.fromWords(4, PEER)) as Neighbor;
     neighbors.output(neighbor, new Uint8Array(60));
     hear(ArpOperation.REPLY, PEER, 9);
     offload();
@@ -242,12 +261,12 @@ describe('NeighborCache (RFC 826, RFC 4861 section 7.3)', () => {
     for (let i = 0; i < 5000; i++) hear(ArpOperation.REQUEST, 0x0a000100 + i, i);
     expect(neighbors.size).toBe(NeighborLimits.ENTRIES);
     for (const neighbor of neighbors) neighbor.references++;
-    expect(neighbors.obtain(0x0a0f0000)).toBeNull();
+    expect(neighbors.obtain(IpAddress.fromWords(4, 0x0a0f0000))).toBeNull();
   });
 
   it('lets nobody change a MAC address more than once a second without being asked', () => {
     const { neighbors, said, hear, run } = cache();
-    const neighbor = neighbors.obtain(PEER) as Neighbor;
+    const neighbor = neighbors.obtain(IpAddress.fromWords(4, PEER)) as Neighbor;
     neighbors.output(neighbor, new Uint8Array(60));
     hear(ArpOperation.REPLY, PEER, 9);
     said.length = 0;

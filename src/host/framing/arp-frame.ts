@@ -16,6 +16,7 @@ const scratch = new ArpPacket();
  * An ARP frame from this host.
  *
  * @param destination where the frame goes.
+ * @param senderAddress our own address, int32.
  * @param targetMac the target hardware address field: zero in a request.
  * @param targetAddress the target protocol address, int32.
  */
@@ -23,16 +24,17 @@ export function arpFrame(
   core: HostCore,
   operation: number,
   destination: MacAddress,
+  senderAddress: number,
   targetMac: MacAddress,
   targetAddress: number,
 ): Uint8Array {
-  const { address, macAddress } = core.interface;
+  const { macAddress } = core.interface;
   const frame = core.buffers.allocate(ETHERNET_HEADER_LENGTH + ARP_LENGTH);
   writeEthernet(frame, 0, destination.bytes, macAddress.bytes, EtherType.ARP, 0, 0);
   scratch.operation = operation;
   scratch.senderMacHigh = macAddress.high;
   scratch.senderMacLow = macAddress.low;
-  scratch.senderAddress = address.word0;
+  scratch.senderAddress = senderAddress;
   scratch.targetMacHigh = targetMac.high;
   scratch.targetMacLow = targetMac.low;
   scratch.targetAddress = targetAddress;

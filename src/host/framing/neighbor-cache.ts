@@ -1,11 +1,13 @@
 /**
- * The neighbor cache: resolves next hops with ARP (RFC 826) and watches whether they are reachable by the rules of RFC
- * 4861 section 7.3.3. It trusts packets no more than it must: unsolicited ARP never creates an entry, changes a MAC
- * address at most once a second, and never confirms reachability; entries and waiting frames are bounded.
+ * The neighbor cache: resolves next hops with ARP (RFC 826) or Neighbor Discovery (RFC 4861), and watches whether they are reachable by the rules of RFC
+ * 4861 section 7.3.3. It trusts packets no more than it must: unsolicited ones never create an entry, change a MAC
+ * address at most once a second, and never confirm reachability; entries and waiting frames are bounded.
  */
-import { ArpOperation, type ArpPacket, DropReason, IpAddress, MacAddress } from '../../wire/index.ts';
+import { ArpOperation, type IpAddress, MacAddress } from '../../wire/index.ts';
+import { AddressMap } from '../address-map.ts';
 import type { HostCore } from '../core.ts';
 import { arpFrame } from './arp-frame.ts';
+import { solicitationFrame } from './ndp-frame.ts';
 import { Neighbor, NeighborState } from './neighbor.ts';
 
 /** Constants of RFC 4861 section 10 and RFC 1122 section 2.3.2. */
@@ -16,6 +18,7 @@ export const NeighborLimits = {
   RETRANSMIT_MILLISECONDS: 1000,
   /** MAX_MULTICAST_SOLICIT and MAX_UNICAST_SOLICIT. */
   PROBES: 3,
+  /** Of each family. */
   ENTRIES: 1024,
   WAITING_FRAMES: 32,
   WAITING_BYTES: 65536,
@@ -39,7 +42,7 @@ export interface NeighborObserver {
 export class NeighborCache {
   private readonly core: HostCore;
   private readonly observer: NeighborObserver;
-  private readonly entries = new Map<number, Neighbor>();
+  private readonly entries = new AddressMap<Neighbor>();
 
   constructor(core: HostCore, observer: NeighborObserver) {
     this.core = core;
@@ -54,17 +57,17 @@ export class NeighborCache {
     return this.entries.values();
   }
 
-  /** The entry of an address (int32), or undefined. */
-  get(address: number): Neighbor | undefined {
+  /** The entry of an address, or undefined. */
+  get(address: IpAddress): Neighbor | undefined {
     return this.entries.get(address);
   }
 
   /** The entry of an address, made if necessary; null when the cache is full of entries in use. */
-  obtain(address: number): Neighbor | null {
+  obtain(address: IpAddress): Neighbor | null {
     const known = this.entries.get(address);
     if (known !== undefined) return known;
-    if (this.entries.size >= NeighborLimits.ENTRIES && !this.evict()) return null;
-    const neighbor = new Neighbor(this.core, IpAddress.fromWords(4, address), (entry) => this.expired(entry));
+    if (this.entries.sizeOf(address.family) >= NeighborLimits.ENTRIES && !this.evict(address.family)) return null;
+    const neighbor = new Neighbor(this.core, address, (entry) => this.expired(entry));
     this.entries.set(address, neighbor);
     return neighbor;
   }
@@ -115,23 +118,45 @@ export class NeighborCache {
     this.solicit(neighbor);
   }
 
-  /** A received ARP packet: learns from it, and answers requests for our own address (RFC 826 "Packet Reception"). */
-  arpArrives(packet: ArpPacket): void {
-    const { address, prefixLength } = this.core.interface;
-    const sender = IpAddress.fromWords(4, packet.senderAddress);
-    const mac = MacAddress.fromWords(packet.senderMacHigh, packet.senderMacLow);
-    const isForUs = packet.targetAddress === address.word0;
-    const isRequest = packet.operation === ArpOperation.REQUEST;
-    if (mac.isMulticast || sender.isMulticast || sender.isBroadcast || sender.equals(address)) {
-      this.core.drops.count(DropReason.ARP_SENDER);
-      return;
+  /**
+   * A packet said where a neighbor is (RFC 826, RFC 4861 sections 7.2.3 and 7.2.5). Returns its entry, if there is one then.
+   *
+   * @param mac null: the packet only says that the neighbor is there
+   * @param canCreate the sender will hear from us: an entry is worth its memory
+   * @param isAnswer the packet may be the answer to a question of ours; whether we have asked is checked here
+   * @param overrides a MAC address that is known may be replaced
+   */
+  heard(
+    address: IpAddress,
+    mac: MacAddress | null,
+    canCreate: boolean,
+    isAnswer: boolean,
+    overrides: boolean,
+  ): Neighbor | null {
+    const known = this.entries.get(address) ?? null;
+    if (known === null) {
+      const created = canCreate && mac !== null ? this.obtain(address) : null;
+      if (created === null || mac === null) return null;
+      created.macAddress = mac;
+      created.state = NeighborState.STALE;
+      return created;
     }
-    // An address probe (RFC 5227 section 2.1.1) has no sender address: there is nothing to learn.
-    // A sender from outside of the link's network gets its answer, but is never a next hop of ours.
-    if (sender.isInPrefix(address, prefixLength)) this.learn(packet.senderAddress, mac, isForUs, isRequest);
-    else if (!sender.isUnspecified) this.core.drops.count(DropReason.ARP_SENDER);
-
-    if (isForUs && isRequest) this.answer(packet.senderAddress, mac);
+    const asked = known.state === NeighborState.INCOMPLETE || known.state === NeighborState.PROBE;
+    const solicited = asked && isAnswer;
+    if (!known.resolved) {
+      if (mac !== null) this.resolved(known, mac, solicited);
+      return known;
+    }
+    if (mac !== null && !known.macAddress.equals(mac)) {
+      if (!overrides) {
+        // Somebody else claims the address: what we know is doubtful (RFC 4861 section 7.2.5, I).
+        if (known.state === NeighborState.REACHABLE) known.state = NeighborState.STALE;
+        return known;
+      }
+      if (!this.changeMacAddress(known, mac, solicited)) return known;
+    }
+    if (solicited) this.confirm(known);
+    return known;
   }
 
   /**
@@ -170,27 +195,6 @@ export class NeighborCache {
     if (neighbor.state === NeighborState.REACHABLE || !neighbor.resolved) return;
     neighbor.state = NeighborState.REACHABLE;
     neighbor.timer.cancel();
-  }
-
-  private learn(senderAddress: number, mac: MacAddress, isForUs: boolean, isRequest: boolean): void {
-    const known = this.entries.get(senderAddress);
-    if (known === undefined) {
-      // Only who asks for us will hear from us: everybody else costs no memory.
-      if (!isForUs || !isRequest) return;
-      const created = this.obtain(senderAddress);
-      if (created === null) return;
-      created.macAddress = mac;
-      created.state = NeighborState.STALE;
-      return;
-    }
-    const asked = known.state === NeighborState.INCOMPLETE || known.state === NeighborState.PROBE;
-    const solicited = asked && isForUs && !isRequest;
-    if (!known.resolved) {
-      this.resolved(known, mac, solicited);
-      return;
-    }
-    if (!known.macAddress.equals(mac) && !this.changeMacAddress(known, mac, solicited)) return;
-    if (solicited) this.confirm(known);
   }
 
   private resolved(neighbor: Neighbor, mac: MacAddress, solicited: boolean): void {
@@ -265,19 +269,25 @@ export class NeighborCache {
     this.solicit(neighbor);
   }
 
-  /** Broadcasts a request in INCOMPLETE, sends it to the last known MAC address in PROBE. */
+  /** Asks everybody in INCOMPLETE, and the last known MAC address in PROBE. */
   private solicit(neighbor: Neighbor): void {
-    const destination = neighbor.state === NeighborState.PROBE ? neighbor.macAddress : MacAddress.BROADCAST;
     neighbor.probes++;
     neighbor.timer.arm(this.core.milliseconds(NeighborLimits.RETRANSMIT_MILLISECONDS));
-    this.core.statistics.arpRequestsSent++;
-    const target = neighbor.address.word0;
-    this.core.sendFrame(arpFrame(this.core, ArpOperation.REQUEST, destination, MacAddress.ZERO, target), 0);
-  }
-
-  private answer(address: number, mac: MacAddress): void {
-    this.core.statistics.arpRepliesSent++;
-    this.core.sendFrame(arpFrame(this.core, ArpOperation.REPLY, mac, mac, address), 0);
+    const { core } = this;
+    const { address, macAddress, state } = neighbor;
+    const known = state === NeighborState.PROBE ? macAddress : null;
+    const own = core.interface.sourceFor(address);
+    // Without an address of ours nobody could answer; the question is repeated.
+    if (own === null || !own.isAssigned) return;
+    if (address.family === 6) {
+      core.statistics.neighborSolicitationsSent++;
+      core.sendFrame(solicitationFrame(core, own.address, address, known), 0);
+      return;
+    }
+    core.statistics.arpRequestsSent++;
+    const { REQUEST } = ArpOperation;
+    const destination = known ?? MacAddress.BROADCAST;
+    core.sendFrame(arpFrame(core, REQUEST, destination, own.address.word0, MacAddress.ZERO, address.word0), 0);
   }
 
   private fail(neighbor: Neighbor): void {
@@ -288,13 +298,13 @@ export class NeighborCache {
     this.observer.unreachable(neighbor);
   }
 
-  /** Makes room: the oldest entry that nobody refers to goes. */
-  private evict(): boolean {
-    for (const [address, neighbor] of this.entries) {
+  /** Makes room: the oldest entry of the family that nobody refers to goes. */
+  private evict(family: 4 | 6): boolean {
+    for (const neighbor of this.entries.valuesOf(family)) {
       if (neighbor.references > 0 || neighbor.shared.phase !== 'absent') continue;
       neighbor.timer.cancel();
       this.core.statistics.framesUnresolved += neighbor.waiting.length;
-      this.entries.delete(address);
+      this.entries.delete(neighbor.address);
       return true;
     }
     return false;

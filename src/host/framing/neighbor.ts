@@ -39,6 +39,8 @@ export class Neighbor {
   waitingBytes = 0;
   /** Tick at which an unsolicited packet last changed the MAC address. */
   changedAt = -1;
+  /** IPv6: it has said that it is a router (RFC 4861 section 5.1). */
+  isRouter = false;
   /** Paths that lead over this neighbor: it is not evicted while there are any. */
   references = 0;
   /**

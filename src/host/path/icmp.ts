@@ -7,39 +7,32 @@ import {
   DropReason,
   EmbeddedSegment,
   ICMPV4_HEADER_LENGTH,
+  ICMPV4_QUOTED_PAYLOAD,
   Icmpv4Message,
   Icmpv4Type,
   IpAddress,
+  type IpPacket,
   IpProtocol,
-  type Ipv4Header,
   parseEmbeddedSegment,
   parseIcmpv4,
   UnreachableCode,
   writeIcmpv4Echo,
+  writeIcmpv4Error,
 } from '../../wire/index.ts';
 import type { HostCore } from '../core.ts';
 import { RateLimit } from '../rate-limit.ts';
+import { IcmpError, type IcmpReceiver } from './icmp-error.ts';
 import type { IpOutput } from './output.ts';
 
 /** Echo replies a second; more would make us a useful reflector. */
 const ECHO_REPLIES_PER_SECOND = 100;
+/** Errors a second. */
+const ERRORS_PER_SECOND = 50;
+/** Code of "time exceeded" for reassembly (RFC 792). */
+const REASSEMBLY_TIME_EXCEEDED = 1;
 
 /** Path MTUs of RFC 1191 section 7, for routers that do not say theirs. */
 const PLATEAUS = [65535, 32000, 17914, 8166, 4352, 2002, 1492, 1006, 576] as const;
-
-/** What an ICMP error says about one of our segments. */
-export const IcmpError = {
-  FRAGMENTATION_NEEDED: 0,
-  HOST_UNREACHABLE: 1,
-  PORT_UNREACHABLE: 2,
-  TIME_EXCEEDED: 3,
-} as const;
-export type IcmpError = (typeof IcmpError)[keyof typeof IcmpError];
-
-/** Where errors go. The quoted segment is not validated against the connection yet. `pathMtu` 0: not that error. */
-export interface IcmpReceiver {
-  icmpError(error: IcmpError, segment: EmbeddedSegment, pathMtu: number): void;
-}
 
 export class Icmp {
   private readonly core: HostCore;
@@ -48,6 +41,7 @@ export class Icmp {
   private readonly message = new Icmpv4Message();
   private readonly embedded = new EmbeddedSegment();
   private readonly echoLimit = new RateLimit(ECHO_REPLIES_PER_SECOND);
+  private readonly errorLimit = new RateLimit(ERRORS_PER_SECOND);
 
   constructor(core: HostCore, output: IpOutput, receiver: IcmpReceiver) {
     this.core = core;
@@ -56,14 +50,29 @@ export class Icmp {
   }
 
   /** One ICMP datagram for us. */
-  arrives(frame: Uint8Array, ip: Ipv4Header): void {
+  arrives(frame: Uint8Array, ip: IpPacket): void {
     const { message } = this;
     const reason = parseIcmpv4(frame, ip.payloadOffset, ip.payloadLength, message);
     const dropped = reason !== DropReason.NONE ? reason : this.process(frame, ip);
     if (dropped !== DropReason.NONE) this.core.drops.count(dropped);
   }
 
-  private process(frame: Uint8Array, ip: Ipv4Header): DropReason {
+  /** A datagram did not become whole in time: `quotation` is its first fragment, from the IPv4 header on (RFC 1122 3.3.2). */
+  reassemblyTimedOut(quotation: Uint8Array): void {
+    const { core } = this;
+    // Never about another ICMP error, nor to a group (RFC 1122 section 3.2.2).
+    if (quotation[9] === IpProtocol.ICMPV4 || !this.errorLimit.take(core.tcp.now)) return;
+    const headerLength = (quotation[0] & 15) << 2;
+    const quoted = quotation.subarray(0, headerLength + ICMPV4_QUOTED_PAYLOAD);
+    const source = IpAddress.fromBytes(4, quotation, 16);
+    core.statistics.icmpErrorsSent++;
+    const destination = IpAddress.fromBytes(4, quotation, 12);
+    this.output.sendIcmp(source, destination, ICMPV4_HEADER_LENGTH + quoted.length, (answer, offset) => {
+      writeIcmpv4Error(answer, offset, Icmpv4Type.TIME_EXCEEDED, REASSEMBLY_TIME_EXCEEDED, 0, quoted);
+    });
+  }
+
+  private process(frame: Uint8Array, ip: IpPacket): DropReason {
     switch (this.message.type) {
       case Icmpv4Type.ECHO_REQUEST:
         this.answerEcho(frame, ip);
@@ -77,15 +86,14 @@ export class Icmp {
     }
   }
 
-  private answerEcho(frame: Uint8Array, ip: Ipv4Header): void {
+  private answerEcho(frame: Uint8Array, ip: IpPacket): void {
     const { message } = this;
     const { mtu } = this.core.interface;
     if (ip.totalLength > mtu || !this.echoLimit.take(this.core.tcp.now)) return;
     const data = frame.subarray(message.payloadOffset, message.payloadOffset + message.payloadLength);
     const { identifier, sequence } = message;
     this.core.statistics.echoRepliesSent++;
-    const source = IpAddress.fromWords(4, ip.source);
-    this.output.sendIcmp(source, ICMPV4_HEADER_LENGTH + data.length, (reply, offset) => {
+    this.output.sendIcmp(ip.destination, ip.source, ICMPV4_HEADER_LENGTH + data.length, (reply, offset) => {
       writeIcmpv4Echo(reply, offset, Icmpv4Type.ECHO_REPLY, identifier, sequence, data);
     });
   }
@@ -94,14 +102,15 @@ export class Icmp {
     const { message, embedded } = this;
     const reason = parseEmbeddedSegment(frame, message.payloadOffset, message.payloadLength, embedded);
     if (reason !== DropReason.NONE) return reason;
-    if (embedded.ip.source !== this.core.interface.address.word0 || embedded.ip.protocol !== IpProtocol.TCP) {
-      return DropReason.ICMP_EMBEDDED;
-    }
+    const source = IpAddress.fromWords(4, embedded.ip.source);
+    if (!this.core.interface.isOwn(source) || embedded.ip.protocol !== IpProtocol.TCP) return DropReason.ICMP_EMBEDDED;
     const error = this.classify();
     if (error === null) return DropReason.ICMP_TYPE;
-    const isMtu = error === IcmpError.FRAGMENTATION_NEEDED;
+    const isMtu = error === IcmpError.PACKET_TOO_BIG;
     const pathMtu = isMtu ? nextMtu(message.nextHopMtu, embedded.ip.totalLength) : 0;
-    this.receiver.icmpError(error, embedded, pathMtu);
+    const { sourcePort, destinationPort, sequence } = embedded;
+    const destination = IpAddress.fromWords(4, embedded.ip.destination);
+    this.receiver.icmpError(error, { source, sourcePort, destination, destinationPort, sequence }, pathMtu);
     return DropReason.NONE;
   }
 
@@ -109,7 +118,7 @@ export class Icmp {
     if (this.message.type === Icmpv4Type.TIME_EXCEEDED) return IcmpError.TIME_EXCEEDED;
     switch (this.message.code) {
       case UnreachableCode.FRAGMENTATION_NEEDED:
-        return IcmpError.FRAGMENTATION_NEEDED;
+        return IcmpError.PACKET_TOO_BIG;
       case UnreachableCode.PORT:
       case UnreachableCode.PROTOCOL:
         return IcmpError.PORT_UNREACHABLE;

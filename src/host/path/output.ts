@@ -5,6 +5,7 @@ import {
   EtherType,
   type FrameRoute,
   IPV4_HEADER_LENGTH,
+  IPV6_HEADER_LENGTH,
   type IpAddress,
   IpProtocol,
   Ipv4Header,
@@ -15,6 +16,7 @@ import {
   writeIpv4,
 } from '../../wire/index.ts';
 import type { HostCore } from '../core.ts';
+import { icmpv6Frame } from '../framing/ndp-frame.ts';
 import type { Neighbor } from '../framing/neighbor.ts';
 import type { NeighborCache } from '../framing/neighbor-cache.ts';
 import type { Path } from './path.ts';
@@ -59,12 +61,14 @@ export class IpOutput {
     payloadLength: number,
     ttl: number,
     typeOfService: number,
+    flowLabel: number,
     segmentSize: number,
   ): void {
     const { route, neighbor } = path;
     route.destination = neighbor.macAddress.bytes;
     route.ttl = ttl;
     route.typeOfService = typeOfService;
+    route.flowLabel = flowLabel;
     const { buffers } = this.core;
     const { taskOffload } = this.core.interface;
     const id = this.core.identification();
@@ -73,26 +77,32 @@ export class IpOutput {
   }
 
   /** Sends a segment without payload to an address that no path leads to: the reset for a segment to nobody. */
-  sendReset(destination: IpAddress, header: TcpHeader): void {
+  sendReset(source: IpAddress, destination: IpAddress, header: TcpHeader): void {
     const neighbor = this.neighborTowards(destination);
     if (neighbor === null) return;
     this.route.destination = neighbor.macAddress.bytes;
+    this.route.sourceAddress = source;
     this.route.destinationAddress = destination;
     const frame = buildTcpFrame(this.core.buffers, this.route, this.core.identification(), header, null, 0, 0);
     this.neighbors.output(neighbor, frame);
   }
 
   /**
-   * Sends an ICMP message. `write` puts it into the frame at the given offset; it must fill exactly `length` bytes.
+   * Sends an ICMP message over IPv4. `write` puts it into the frame at the given offset; it must fill exactly `length` bytes.
    */
-  sendIcmp(destination: IpAddress, length: number, write: (frame: Uint8Array, offset: number) => void): void {
+  sendIcmp(
+    source: IpAddress,
+    destination: IpAddress,
+    length: number,
+    write: (frame: Uint8Array, offset: number) => void,
+  ): void {
     const neighbor = this.neighborTowards(destination);
     if (neighbor === null) return;
-    const { macAddress, address } = this.core.interface;
+    const { macAddress } = this.core.interface;
     const frame = this.core.buffers.allocate(ETHERNET_HEADER_LENGTH + IPV4_HEADER_LENGTH + length);
     writeEthernet(frame, 0, neighbor.macAddress.bytes, macAddress.bytes, EtherType.IPV4, 0, 0);
     const ip = this.scratch;
-    ip.source = address.word0;
+    ip.source = source.word0;
     ip.destination = destination.word0;
     ip.identification = this.core.identification();
     ip.dontFragment = false;
@@ -104,9 +114,25 @@ export class IpOutput {
     this.neighbors.output(neighbor, frame);
   }
 
+  /** As `sendIcmp`, over IPv6. */
+  sendIcmpv6(
+    source: IpAddress,
+    destination: IpAddress,
+    length: number,
+    write: (frame: Uint8Array, offset: number) => void,
+  ): void {
+    const neighbor = this.neighborTowards(destination);
+    if (neighbor === null) return;
+    const { core } = this;
+    const { hopLimit } = core.interface;
+    const frame = icmpv6Frame(core, neighbor.macAddress.bytes, source, destination, hopLimit, length);
+    write(frame, ETHERNET_HEADER_LENGTH + IPV6_HEADER_LENGTH);
+    this.neighbors.output(neighbor, frame);
+  }
+
   private neighborTowards(destination: IpAddress): Neighbor | null {
     if (!this.paths.isUnicast(destination)) return null;
     const hop = this.paths.nextHop(destination);
-    return hop === null ? null : this.neighbors.obtain(hop.word0);
+    return hop === null ? null : this.neighbors.obtain(hop);
   }
 }

@@ -1,11 +1,15 @@
 /** Routes and paths: which next hop leads to an address, and the paths in use, counted by those who use them. */
-import type { IpAddress } from '../../wire/index.ts';
+import { type AddressFamily, IPV6_MINIMUM_MTU, type IpAddress } from '../../wire/index.ts';
+import { AddressMap } from '../address-map.ts';
 import type { HostCore } from '../core.ts';
 import type { NeighborCache } from '../framing/neighbor-cache.ts';
 import { Path, type PathMember } from './path.ts';
+import type { RouteTable } from './route-table.ts';
 
-/** The least path MTU that we believe in, bytes: less only makes us slow (RFC 5927 section 7.2 argues for a floor). */
+/** The least IPv4 path MTU that we believe in, bytes: less only makes us slow (RFC 5927 section 7.2 argues for a floor). */
 export const MINIMUM_PATH_MTU = 552;
+/** What is tried when full-sized segments vanish, bytes (RFC 4821 section 7.2; 576 is what every host takes, RFC 1122). */
+const BLACK_HOLE_MTUS: Readonly<Record<AddressFamily, readonly number[]>> = { 4: [1280, 576], 6: [IPV6_MINIMUM_MTU] };
 /** How long a lowered path MTU holds before the larger one is tried again, milliseconds (RFC 1191 section 6.3). */
 const PATH_MTU_LIFETIME_MILLISECONDS = 600_000;
 
@@ -21,53 +25,42 @@ export class PathTable {
   private readonly core: HostCore;
   private readonly neighbors: NeighborCache;
   private readonly observer: PathObserver;
-  private readonly paths = new Map<number, Path>();
-  private gateway: IpAddress | null;
+  private readonly routes: RouteTable;
+  /** By destination; there is one for each of our addresses that is in use towards it. */
+  private readonly paths = new AddressMap<Path[]>();
 
-  constructor(core: HostCore, neighbors: NeighborCache, observer: PathObserver) {
+  constructor(core: HostCore, neighbors: NeighborCache, routes: RouteTable, observer: PathObserver) {
     this.core = core;
     this.neighbors = neighbors;
     this.observer = observer;
-    this.gateway = core.interface.gateway;
+    this.routes = routes;
   }
 
-  get size(): number {
-    return this.paths.size;
-  }
-
-  [Symbol.iterator](): IterableIterator<Path> {
-    return this.paths.values();
-  }
-
-  get(destination: number): Path | undefined {
-    return this.paths.get(destination);
+  *[Symbol.iterator](): IterableIterator<Path> {
+    for (const paths of this.paths.values()) yield* paths;
   }
 
   /** Whether a connection may go to an address at all: not a group, not ourselves, not unspecified (RFC 9293 MUST-63). */
   isUnicast(destination: IpAddress): boolean {
-    const { address, prefixLength } = this.core.interface;
-    if (destination.family !== 4 || destination.isMulticast || destination.isBroadcast || destination.isUnspecified) {
+    if (destination.isMulticast || destination.isBroadcast || destination.isUnspecified || destination.isLoopback) {
       return false;
     }
-    if (destination.equals(address) || destination.isLoopback) return false;
-    // The directed broadcast address and the network's own (RFC 1122 section 3.2.1.3), on networks large enough to have them.
-    if (prefixLength < 31 && destination.isInPrefix(address, prefixLength)) {
-      const hostMask = prefixLength === 0 ? -1 : (1 << (32 - prefixLength)) - 1;
-      const host = destination.word0 & hostMask;
-      if (host === 0 || host === hostMask) return false;
+    for (const { address, prefixLength } of this.core.interface.addresses) {
+      if (destination.equals(address)) return false;
+      if (destination.family === 4 && isDirectedBroadcast(destination, address, prefixLength)) return false;
     }
     return true;
   }
 
-  /** The address of the next hop towards a destination: itself on the link, else the gateway; null without a route. */
+  /** The address of the next hop towards a destination: itself on the link, else a router; null without a route. */
   nextHop(destination: IpAddress): IpAddress | null {
-    const { address, prefixLength } = this.core.interface;
-    return destination.isInPrefix(address, prefixLength) ? destination : this.gateway;
+    return this.routes.nextHop(destination);
   }
 
-  /** Joins the path to a destination, made if necessary. Null when there is no route or no room for its neighbor. */
-  join(destination: IpAddress, member: PathMember): Path | null {
-    const path = this.paths.get(destination.word0) ?? this.create(destination);
+  /** Joins the path between two addresses, made if necessary. Null when there is no route or no room for its neighbor. */
+  join(source: IpAddress, destination: IpAddress, member: PathMember): Path | null {
+    const known = this.paths.get(destination)?.find((path) => path.source.equals(source));
+    const path = known ?? this.create(source, destination);
     path?.members.add(member);
     return path;
   }
@@ -80,28 +73,64 @@ export class PathTable {
   /** Forgets a path that neither a connection nor the target uses. */
   forgetIfIdle(path: Path): void {
     if (path.members.size > 0 || path.shared.phase !== 'absent') return;
-    if (this.paths.get(path.destination.word0) !== path) return;
-    this.paths.delete(path.destination.word0);
+    const siblings = this.paths.get(path.destination);
+    const index = siblings?.indexOf(path) ?? -1;
+    if (siblings === undefined || index < 0) return;
+    siblings.splice(index, 1);
+    if (siblings.length === 0) this.paths.delete(path.destination);
     path.mtuTimer.cancel();
     path.neighbor.references--;
   }
 
   /** ICMP said that datagrams above `pathMtu` bytes do not get through; already validated. Ignored unless it lowers. */
   reduceMtu(path: Path, pathMtu: number): void {
-    const next = Math.max(pathMtu, MINIMUM_PATH_MTU);
+    const next = Math.max(pathMtu, path.destination.family === 4 ? MINIMUM_PATH_MTU : IPV6_MINIMUM_MTU);
     if (next >= path.pathMtu) return;
     this.core.statistics.pathMtuReductions++;
-    path.mtuTimer.arm(this.core.milliseconds(PATH_MTU_LIFETIME_MILLISECONDS));
-    this.setMtu(path, next);
+    path.suspectedFrom = 0;
+    this.lower(path, next);
   }
 
-  /** Another router leads out of the link from now on: every path over the old one moves (UPD-10). */
-  setGateway(gateway: IpAddress | null): void {
-    this.gateway = gateway;
-    for (const path of this.paths.values()) {
+  /**
+   * Full-sized segments of a connection, `segmentBytes` with all headers, vanish although smaller ones may not: a router on
+   * the way drops them, and nobody says so (RFC 4821 section 7.7). A smaller path MTU is tried.
+   */
+  suspectBlackHole(path: Path, segmentBytes: number): void {
+    const next = BLACK_HOLE_MTUS[path.destination.family].find((mtu) => mtu < Math.min(path.pathMtu, segmentBytes));
+    if (next === undefined) return;
+    this.core.statistics.blackHolesSuspected++;
+    if (path.suspectedFrom === 0) path.suspectedFrom = path.pathMtu;
+    this.lower(path, next);
+  }
+
+  /** Bytes get through with the smaller path MTU: it stays for a while, and a larger one is tried then. */
+  confirmBlackHole(path: Path): void {
+    path.suspectedFrom = 0;
+  }
+
+  /** Nothing gets through with the smaller path MTU either: the size was not to blame. */
+  acquit(path: Path): void {
+    const previous = path.suspectedFrom;
+    if (previous === 0) return;
+    path.suspectedFrom = 0;
+    path.mtuTimer.cancel();
+    this.setMtu(path, Math.min(previous, this.core.interface.mtuOf(path.destination.family)));
+  }
+
+  /** The MTU of the link has changed for IPv6 (RFC 4861 section 6.3.4). */
+  linkMtuChanged(): void {
+    const mtu = this.core.interface.ipv6Mtu;
+    for (const path of this) {
+      if (path.destination.family === 6) this.setMtu(path, path.mtuTimer.armed ? Math.min(path.pathMtu, mtu) : mtu);
+    }
+  }
+
+  /** Next hops may have changed: every path that now leads over another one moves (UPD-10). */
+  reroute(): void {
+    for (const path of this) {
       const hop = this.nextHop(path.destination);
       if (hop === null || hop.equals(path.neighbor.address)) continue;
-      const neighbor = this.neighbors.obtain(hop.word0);
+      const neighbor = this.neighbors.obtain(hop);
       if (neighbor === null) continue;
       path.neighbor.references--;
       neighbor.references++;
@@ -112,18 +141,28 @@ export class PathTable {
 
   /** Stops all timers and forgets everything. */
   clear(): void {
-    for (const path of this.paths.values()) path.mtuTimer.cancel();
+    for (const path of this) path.mtuTimer.cancel();
     this.paths.clear();
   }
 
-  private create(destination: IpAddress): Path | null {
+  private create(source: IpAddress, destination: IpAddress): Path | null {
     const hop = this.nextHop(destination);
-    const neighbor = hop === null ? null : this.neighbors.obtain(hop.word0);
+    const neighbor = hop === null ? null : this.neighbors.obtain(hop);
     if (neighbor === null) return null;
     neighbor.references++;
-    const path = new Path(this.core, destination, neighbor, (expired) => this.setMtu(expired, this.core.interface.mtu));
-    this.paths.set(destination.word0, path);
+    const path = new Path(this.core, source, destination, neighbor, (expired) => {
+      expired.suspectedFrom = 0;
+      this.setMtu(expired, this.core.interface.mtuOf(destination.family));
+    });
+    const siblings = this.paths.get(destination);
+    if (siblings === undefined) this.paths.set(destination, [path]);
+    else siblings.push(path);
     return path;
+  }
+
+  private lower(path: Path, pathMtu: number): void {
+    path.mtuTimer.arm(this.core.milliseconds(PATH_MTU_LIFETIME_MILLISECONDS));
+    this.setMtu(path, pathMtu);
   }
 
   private setMtu(path: Path, pathMtu: number): void {
@@ -132,4 +171,12 @@ export class PathTable {
     for (const member of path.members) member.pathMtuChanged(pathMtu);
     this.observer.pathMtuChanged(path);
   }
+}
+
+/** The directed broadcast address and the network's own (RFC 1122 section 3.2.1.3), on networks large enough to have them. */
+function isDirectedBroadcast(destination: IpAddress, address: IpAddress, prefixLength: number): boolean {
+  if (prefixLength >= 31 || !destination.isInPrefix(address, prefixLength)) return false;
+  const hostMask = prefixLength === 0 ? -1 : (1 << (32 - prefixLength)) - 1;
+  const host = destination.word0 & hostMask;
+  return host === 0 || host === hostMask;
 }

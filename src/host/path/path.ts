@@ -1,5 +1,5 @@
 /**
- * A path: the way from our address to one remote address. It knows the next hop and the path MTU, is shared by all
+ * A path: the way from one of our addresses to one remote address. It knows the next hop and the path MTU, is shared by all
  * connections between the two addresses, and may be known to the offload target.
  */
 import type { FrameRoute, IpAddress } from '../../wire/index.ts';
@@ -27,6 +27,8 @@ export class Path {
   readonly route: FrameRoute;
   /** Connections that use the path: it is forgotten when the last one leaves and the target does not know it. */
   readonly members = new Set<PathMember>();
+  /** The path MTU before a black hole was suspected, bytes; 0: none is, or it was confirmed (RFC 4821). */
+  suspectedFrom = 0;
   /** Ends a lowered path MTU (RFC 1191 section 6.3). */
   readonly mtuTimer: HostTimer;
   /** Its half in the offload target. */
@@ -34,18 +36,24 @@ export class Path {
   /** The neighbor that the target's path object depends on; differs from `neighbor` until a relink is done. */
   offloadedNeighbor: Neighbor | null = null;
 
-  constructor(core: HostCore, destination: IpAddress, neighbor: Neighbor, mtuExpired: (path: Path) => void) {
-    const { address, macAddress, mtu } = core.interface;
-    this.source = address;
+  constructor(
+    core: HostCore,
+    source: IpAddress,
+    destination: IpAddress,
+    neighbor: Neighbor,
+    mtuExpired: (path: Path) => void,
+  ) {
+    const { macAddress } = core.interface;
+    this.source = source;
     this.destination = destination;
     this.neighbor = neighbor;
-    this.pathMtu = mtu;
+    this.pathMtu = core.interface.mtuOf(destination.family);
     this.route = {
       destination: neighbor.macAddress.bytes,
       source: macAddress.bytes,
       vlanId: 0,
       userPriority: 0,
-      sourceAddress: address,
+      sourceAddress: source,
       destinationAddress: destination,
       ttl: 64,
       typeOfService: 0,

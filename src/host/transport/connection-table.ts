@@ -1,14 +1,14 @@
 /**
- * Demultiplexing (RFC 9293 section 3.3.1): from the remote address and the two ports of a segment to its connection.
- * Our own address is the same for all connections of a stack.
+ * Demultiplexing (RFC 9293 section 3.3.1): from the addresses and ports of a segment to its connection.
  *
  * An open-addressed table of int32 with linear probing; the hash is keyed, so that nobody outside can aim at one chain,
  * and every hit is compared exactly. The connection found last is tried first: segments come in trains.
  */
-import type { IpAddress } from '../../wire/index.ts';
+import type { IpAddress, IpPacket } from '../../wire/index.ts';
 
 /** What the table compares. These must not change while the entry is in the table. */
 export interface TableEntry {
+  readonly localAddress: IpAddress;
   readonly remoteAddress: IpAddress;
   readonly remotePort: number;
   readonly localPort: number;
@@ -44,17 +44,39 @@ export class ConnectionTable<T extends TableEntry> {
     }
   }
 
-  /** The connection of an IPv4 segment: `remote` is its source address as int32. */
-  lookupIpv4(remote: number, remotePort: number, localPort: number): T | null {
+  /** The connection of a received segment. */
+  lookup(packet: IpPacket, remotePort: number, localPort: number): T | null {
     const { last } = this;
-    if (last !== null && matches(last, remote, remotePort, localPort)) return last;
-    const hash = this.hash(remote, 0, 0, 0, remotePort, localPort);
+    if (last !== null && matches(last, packet, remotePort, localPort)) return last;
+    const { source0, source1, source2, source3 } = packet;
+    const hash = this.hash(source0, source1, source2, source3, remotePort, localPort);
     const mask = this.slots.length - 1;
     for (let slot = hash & mask; this.slots[slot] !== EMPTY; slot = (slot + 1) & mask) {
       if (this.hashes[slot] !== hash) continue;
       const entry = this.entries[this.slots[slot]];
-      if (entry !== null && matches(entry, remote, remotePort, localPort)) {
+      if (entry !== null && matches(entry, packet, remotePort, localPort)) {
         this.last = entry;
+        return entry;
+      }
+    }
+    return null;
+  }
+
+  /** The connection between two endpoints. */
+  find(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): T | null {
+    const { word0, word1, word2, word3 } = remote;
+    const hash = this.hash(word0, word1, word2, word3, remotePort, localPort);
+    const mask = this.slots.length - 1;
+    for (let slot = hash & mask; this.slots[slot] !== EMPTY; slot = (slot + 1) & mask) {
+      if (this.hashes[slot] !== hash) continue;
+      const entry = this.entries[this.slots[slot]];
+      if (
+        entry !== null &&
+        entry.localPort === localPort &&
+        entry.remotePort === remotePort &&
+        entry.remoteAddress.equals(remote) &&
+        entry.localAddress.equals(local)
+      ) {
         return entry;
       }
     }
@@ -137,12 +159,12 @@ export class ConnectionTable<T extends TableEntry> {
   }
 }
 
-function matches(entry: TableEntry, remote: number, remotePort: number, localPort: number): boolean {
+function matches(entry: TableEntry, packet: IpPacket, remotePort: number, localPort: number): boolean {
   return (
     entry.remotePort === remotePort &&
     entry.localPort === localPort &&
-    entry.remoteAddress.word0 === remote &&
-    entry.remoteAddress.family === 4
+    packet.isFrom(entry.remoteAddress) &&
+    packet.isTo(entry.localAddress)
   );
 }
 

@@ -1,15 +1,15 @@
 /**
  * ICMP errors about our segments. An error is believed only when the quoted sequence number is in flight (RFC 5927
- * section 4.1). "Fragmentation needed" lowers the path MTU; the other errors end an opening and nothing else (RFC 5927
+ * section 4.1). "Fragmentation needed" and "packet too big" lower the path MTU; the other errors end an opening and nothing else (RFC 5927
  * section 5.2, RFC 5461).
  */
 import { after, atOrAfter, before } from '../../tcp/sequence.ts';
 import { TcpState } from '../../tcp/state.ts';
 import type { TcpDelegatedState } from '../../tcp/variables.ts';
-import { DropReason, type EmbeddedSegment } from '../../wire/index.ts';
+import { DropReason } from '../../wire/index.ts';
 import type { Connection } from '../connection.ts';
 import type { HostCore } from '../core.ts';
-import { IcmpError, type IcmpReceiver } from '../path/icmp.ts';
+import { IcmpError, type IcmpReceiver, type QuotedSegment } from '../path/icmp-error.ts';
 import type { PathTable } from '../path/path-table.ts';
 import type { Transport } from './transport.ts';
 
@@ -29,14 +29,14 @@ export class IcmpErrors implements IcmpReceiver {
     this.query = query;
   }
 
-  icmpError(error: IcmpError, segment: EmbeddedSegment, pathMtu: number): void {
-    const { ip, sourcePort, destinationPort, sequence } = segment;
-    const connection = this.transport.connections.lookupIpv4(ip.destination, destinationPort, sourcePort);
+  icmpError(error: IcmpError, segment: QuotedSegment, pathMtu: number): void {
+    const { source, sourcePort, destination, destinationPort, sequence } = segment;
+    const connection = this.transport.connections.find(source, sourcePort, destination, destinationPort);
     const ownership = connection?.ownership ?? null;
     if (connection === null || ownership === null) {
       this.core.drops.count(DropReason.ICMP_STALE);
     } else if (ownership.owner === 'offloaded') {
-      if (error === IcmpError.FRAGMENTATION_NEEDED) this.checkInTarget(connection, sequence, pathMtu);
+      if (error === IcmpError.PACKET_TOO_BIG) this.checkInTarget(connection, sequence, pathMtu);
     } else if (ownership.owner === 'host') {
       if (isInFlight(ownership.cb.delegated, sequence)) this.obey(connection, error, pathMtu);
       else this.core.drops.count(DropReason.ICMP_STALE);
@@ -45,7 +45,7 @@ export class IcmpErrors implements IcmpReceiver {
   }
 
   private obey(connection: Connection, error: IcmpError, pathMtu: number): void {
-    if (error === IcmpError.FRAGMENTATION_NEEDED) {
+    if (error === IcmpError.PACKET_TOO_BIG) {
       if (connection.path !== null) this.paths.reduceMtu(connection.path, pathMtu);
       return;
     }

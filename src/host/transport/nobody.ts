@@ -1,5 +1,5 @@
 /** Segments that belong to no connection (RFC 9293 section 3.10.7.1). */
-import { DropReason, IpAddress, type Ipv4Header, TcpFlag, TcpHeader } from '../../wire/index.ts';
+import { DropReason, type IpPacket, TcpFlag, TcpHeader } from '../../wire/index.ts';
 import type { HostCore } from '../core.ts';
 import type { IpOutput } from '../path/output.ts';
 import { RateLimit } from '../rate-limit.ts';
@@ -19,7 +19,7 @@ export class Nobody {
   }
 
   /** Answers a segment with a reset, unless it is one. */
-  answer(ip: Ipv4Header, segment: TcpHeader): void {
+  answer(ip: IpPacket, segment: TcpHeader): void {
     this.core.drops.count(DropReason.TCP_NO_CONNECTION);
     if (segment.flags & TcpFlag.RST || !this.limit.take(this.core.tcp.now)) return;
     const { reset } = this;
@@ -37,6 +37,6 @@ export class Nobody {
     }
     this.core.statistics.resetsToNobody++;
     this.core.tcp.statistics.outResets++;
-    this.output.sendReset(IpAddress.fromWords(4, ip.source), reset);
+    this.output.sendReset(ip.destination, ip.source, reset);
   }
 }

@@ -10,6 +10,8 @@ import { type HostSettings, MAXIMUM_WINDOW, windowScaleFor } from '../settings.t
 const KEEP_ALIVE_TIMEOUT_MILLISECONDS = 7_200_000;
 const KEEP_ALIVE_INTERVAL_MILLISECONDS = 75_000;
 
+const FLOW_LABEL_MASK = 0xfffff;
+
 export class Openings {
   private readonly core: HostCore;
   private readonly settings: HostSettings;
@@ -32,9 +34,13 @@ export class Openings {
     return constant;
   }
 
-  /** Cached variables before the application has changed any. */
-  cached(options: ConnectionOptions): TcpCachedState {
+  /** Cached variables before the application has changed any, for a connection from `local`. */
+  cached(local: IpAddress, options: ConnectionOptions): TcpCachedState {
     const cached = new TcpCachedState();
+    if (local.family === 6) {
+      cached.ttlOrHopLimit = this.core.interface.hopLimit;
+      cached.flowLabel = this.core.tcp.random() & FLOW_LABEL_MASK; // RFC 6437 section 3
+    }
     cached.initialRcvWnd = this.receiveBuffer(options);
     cached.kaTimeout = this.core.milliseconds(KEEP_ALIVE_TIMEOUT_MILLISECONDS);
     cached.kaInterval = this.core.milliseconds(KEEP_ALIVE_INTERVAL_MILLISECONDS);
@@ -47,18 +53,17 @@ export class Openings {
   }
 
   /** Initial send sequence number (RFC 6528). */
-  initialSequence(localPort: number, remote: IpAddress, remotePort: number): number {
-    const local = this.core.interface.address.bytes;
-    return this.hash.initialSequence(local, localPort, remote.bytes, remotePort, this.core.tcp.now);
+  initialSequence(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): number {
+    return this.hash.initialSequence(local.bytes, localPort, remote.bytes, remotePort, this.core.tcp.now);
   }
 
   /** What the connection's timestamps are ahead of the stack's clock (RFC 7323 section 5.4). */
-  timestampOffset(localPort: number, remote: IpAddress, remotePort: number): number {
-    return this.hash.timestampOffset(this.core.interface.address.bytes, localPort, remote.bytes, remotePort);
+  timestampOffset(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): number {
+    return this.hash.timestampOffset(local.bytes, localPort, remote.bytes, remotePort);
   }
 
   /** Where the search for an ephemeral port starts (RFC 6056 algorithm 3). */
-  portOffset(remote: IpAddress, remotePort: number): number {
-    return this.hash.portOffset(this.core.interface.address.bytes, remote.bytes, remotePort);
+  portOffset(local: IpAddress, remote: IpAddress, remotePort: number): number {
+    return this.hash.portOffset(local.bytes, remote.bytes, remotePort);
   }
 }

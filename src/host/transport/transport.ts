@@ -26,11 +26,11 @@ import {
 } from '../../tcp/index.ts';
 import {
   DropReason,
-  IpAddress,
+  type IpAddress,
+  type IpPacket,
   IpProtocol,
-  type Ipv4Header,
+  ipHeaderLength,
   parseTcp,
-  pseudoHeaderSumIpv4,
   TcpFlag,
   TcpHeader,
   verifyTcpChecksum,
@@ -50,8 +50,11 @@ import { Nobody } from './nobody.ts';
 import { Openings } from './opening.ts';
 import { EphemeralPorts } from './ports.ts';
 
-/** IPv4 and TCP headers without options, bytes. */
-const HEADER_OVERHEAD = 40;
+/** A TCP header without options, bytes. */
+const TCP_HEADER_LENGTH = 20;
+
+/** Retransmissions of one full-sized segment after which its size comes under suspicion (RFC 4821 section 7.7). */
+const BLACK_HOLE_RETRANSMISSIONS = 2;
 
 /** Command flags of the cached class: obeyed once, not kept. */
 const LEVEL_FLAGS = 0x03;
@@ -87,7 +90,10 @@ export class Transport implements ConnectionOwner {
     this.services = services;
     this.connections = new ConnectionTable(core.tcp.random());
     this.openings = new Openings(core, settings);
-    this.ports = new EphemeralPorts((remote, port) => this.openings.portOffset(remote, port), core.tcp.random());
+    this.ports = new EphemeralPorts(
+      (remote, port) => this.openings.portOffset(this.localFor(remote), remote, port),
+      core.tcp.random(),
+    );
     this.nobody = new Nobody(core, ip);
   }
 
@@ -113,21 +119,27 @@ export class Transport implements ConnectionOwner {
     return listener;
   }
 
-  /** Opens a connection; failures are told by `closed`. @throws Error when the local port is in use for that peer. */
+  /**
+   * Opens a connection; failures are told by `closed`. `local` is one of our addresses, or null for the one that fits.
+   *
+   * @throws Error when the local port is in use for that peer.
+   */
   connect(
     remote: IpAddress,
     remotePort: number,
+    local: IpAddress | null,
     localPort: number,
     options: ConnectionOptions,
     handlers: ConnectionHandlers,
   ): Connection {
+    const from = local ?? this.localFor(remote);
     const isFree = (candidate: number): boolean =>
-      !this.listeners.has(candidate) && this.connections.lookupIpv4(remote.word0, remotePort, candidate) === null;
+      !this.listeners.has(candidate) && this.connections.find(from, candidate, remote, remotePort) === null;
     const port = localPort === 0 ? this.ports.pick(remote, remotePort, isFree) : localPort;
     if (port === 0 || !isFree(port)) {
       throw new Error(`no local port is free for ${remote}:${remotePort} (EADDRINUSE)`);
     }
-    const connection = this.create(remote, remotePort, port, options, handlers);
+    const connection = this.create(from, remote, remotePort, port, options, handlers);
     connection.openPending = true;
     this.services.schedule(connection);
     return connection;
@@ -159,7 +171,7 @@ export class Transport implements ConnectionOwner {
    *
    * @param checksumValid the adapter vouches for the checksum
    */
-  tcpArrives(frame: Uint8Array, ip: Ipv4Header, checksumValid: boolean): void {
+  tcpArrives(frame: Uint8Array, ip: IpPacket, checksumValid: boolean): void {
     const { header } = this;
     const { payloadOffset, payloadLength } = ip;
     let reason: DropReason = parseTcp(frame, payloadOffset, payloadLength, header);
@@ -174,7 +186,7 @@ export class Transport implements ConnectionOwner {
       this.core.drops.count(reason);
       return;
     }
-    const connection = this.connections.lookupIpv4(ip.source, header.sourcePort, header.destinationPort);
+    const connection = this.connections.lookup(ip, header.sourcePort, header.destinationPort);
     if (connection === null) {
       this.unknownArrives(ip, header);
       return;
@@ -192,7 +204,7 @@ export class Transport implements ConnectionOwner {
   }
 
   /** Gives a segment to the owner of its connection. It is processed by nobody while the connection moves. */
-  private dispatch(connection: Connection, frame: Uint8Array, ip: Ipv4Header): void {
+  private dispatch(connection: Connection, frame: Uint8Array, ip: IpPacket): void {
     const { ownership } = connection;
     if (ownership === null) return;
     switch (ownership.owner) {
@@ -231,7 +243,7 @@ export class Transport implements ConnectionOwner {
   }
 
   /** LISTEN and CLOSED (RFC 9293 sections 3.10.7.2 and 3.10.7.1). */
-  private unknownArrives(ip: Ipv4Header, header: TcpHeader): void {
+  private unknownArrives(ip: IpPacket, header: TcpHeader): void {
     const listener = this.listeners.get(header.destinationPort);
     if (listener === undefined || header.flags & TcpFlag.ACK || !(header.flags & (TcpFlag.SYN | TcpFlag.RST))) {
       this.nobody.answer(ip, header);
@@ -246,11 +258,11 @@ export class Transport implements ConnectionOwner {
     this.openFrom(listener, ip, header);
   }
 
-  private openFrom(listener: Listener, ip: Ipv4Header, header: TcpHeader): void {
-    const remote = IpAddress.fromWords(4, ip.source);
+  private openFrom(listener: Listener, ip: IpPacket, header: TcpHeader): void {
+    const remote = ip.source;
     if (!this.paths.isUnicast(remote)) return;
     const { sourcePort, destinationPort } = header;
-    const connection = this.create(remote, sourcePort, destinationPort, listener.options, {});
+    const connection = this.create(ip.destination, remote, sourcePort, destinationPort, listener.options, {});
     const cb = this.start(connection);
     if (cb === null) {
       this.core.drops.count(DropReason.RESOURCES);
@@ -260,11 +272,13 @@ export class Transport implements ConnectionOwner {
     connection.needsIpOptions = ip.hasOptions;
     connection.listener = listener;
     listener.opened();
-    const iss = this.openings.initialSequence(connection.localPort, remote, connection.remotePort);
+    const { localAddress, localPort, remotePort } = connection;
+    const iss = this.openings.initialSequence(localAddress, localPort, remote, remotePort);
     openPassive(this.core.tcp, cb, header, iss);
   }
 
   private create(
+    local: IpAddress,
     remote: IpAddress,
     remotePort: number,
     localPort: number,
@@ -273,11 +287,12 @@ export class Transport implements ConnectionOwner {
   ): Connection {
     const options = { ...this.settings.connection, ...chosen };
     const constant = this.openings.constant(localPort, remotePort, options);
-    const cached = this.openings.cached(options);
+    const cached = this.openings.cached(local, options);
     const { sendBufferBytes } = this.settings;
     const { services } = this;
     const connection = new Connection(
       services,
+      local,
       remote,
       remotePort,
       localPort,
@@ -293,21 +308,24 @@ export class Transport implements ConnectionOwner {
 
   /** Gives a new connection its path and control block; null when there is no way to the peer. */
   private start(connection: Connection): ControlBlock | null {
-    const { remoteAddress, remotePort, localPort } = connection;
-    const path = this.paths.isUnicast(remoteAddress) ? this.paths.join(remoteAddress, connection) : null;
+    const { localAddress, remoteAddress, remotePort, localPort } = connection;
+    const isPossible = this.core.interface.isOwn(localAddress) && this.paths.isUnicast(remoteAddress);
+    const path = isPossible ? this.paths.join(localAddress, remoteAddress, connection) : null;
     if (path === null) return null;
     connection.path = path;
     const cb = this.controlBlock(connection);
-    cb.timestampDelta = this.openings.timestampOffset(localPort, remoteAddress, remotePort);
+    cb.timestampDelta = this.openings.timestampOffset(localAddress, localPort, remoteAddress, remotePort);
     connection.ownership = { owner: 'host', cb };
     return cb;
   }
 
   /** A fresh control block for a connection that has its path: for opening, and for taking back. */
   controlBlock(connection: Connection): ControlBlock {
-    const pathMtu = connection.path === null ? this.core.interface.mtu : connection.path.pathMtu;
+    const { family } = connection.localAddress;
+    const pathMtu = connection.path === null ? this.core.interface.mtuOf(family) : connection.path.pathMtu;
+    const overhead = ipHeaderLength(family) + TCP_HEADER_LENGTH;
     const { constant, cached } = connection;
-    const cb = new ControlBlock(this.core.tcp, this, connection, constant, cached, HEADER_OVERHEAD, pathMtu);
+    const cb = new ControlBlock(this.core.tcp, this, connection, constant, cached, overhead, pathMtu);
     const { maximumSegmentSize, congestionControl } = connection.options;
     if (maximumSegmentSize !== undefined) cb.maximumSegmentSize = maximumSegmentSize;
     if (congestionControl !== undefined) cb.congestion = createCongestionControl(congestionControl);
@@ -322,8 +340,9 @@ export class Transport implements ConnectionOwner {
       this.forget(connection);
       return;
     }
-    const { localPort, remoteAddress, remotePort } = connection;
-    openActive(this.core.tcp, cb, this.openings.initialSequence(localPort, remoteAddress, remotePort));
+    const { localAddress, localPort, remoteAddress, remotePort } = connection;
+    const iss = this.openings.initialSequence(localAddress, localPort, remoteAddress, remotePort);
+    openActive(this.core.tcp, cb, iss);
   }
 
   // ---- what the application asked for ----
@@ -336,6 +355,8 @@ export class Transport implements ConnectionOwner {
         this.end(connection, 'ECONNABORTED');
         return;
       }
+      // An address that may be somebody else's starts nothing (RFC 4862 section 5.4): `addressSettled` goes on.
+      if (this.core.interface.find(connection.localAddress)?.state === 'tentative') return;
       this.open(connection);
     }
     const { ownership } = connection;
@@ -388,7 +409,7 @@ export class Transport implements ConnectionOwner {
   transmit(cb: ControlBlock, header: TcpHeader, payloadOffset: number, payloadLength: number): void {
     const { path } = cb.attachment as Connection;
     if (path === null) return;
-    const { ttlOrHopLimit, tosOrTrafficClass, userPriority } = cb.cached;
+    const { ttlOrHopLimit, tosOrTrafficClass, flowLabel, userPriority } = cb.cached;
     path.route.userPriority = userPriority;
     const payload = payloadLength > 0 ? cb.sendQueue : null;
     this.ip.sendSegment(
@@ -399,6 +420,7 @@ export class Transport implements ConnectionOwner {
       payloadLength,
       ttlOrHopLimit,
       tosOrTrafficClass,
+      flowLabel,
       cb.sendMss,
     );
   }
@@ -420,12 +442,25 @@ export class Transport implements ConnectionOwner {
     const disposition = timersExpire(tcp, cb);
     connection.counters.retransmissions += tcp.statistics.retransmittedSegments - retransmitted;
     this.apply(connection, ownership, disposition);
+    if (tcp.statistics.retransmittedSegments > retransmitted) this.watchForBlackHole(connection, cb);
+  }
+
+  /** A full-sized segment was sent again and again, and nothing came back (RFC 4821 section 7.7). */
+  private watchForBlackHole(connection: Connection, cb: ControlBlock): void {
+    const { path } = connection;
+    const { sndUna, sndMax, retransmit } = cb.delegated;
+    const { count } = retransmit;
+    if (path === null || connection.isClosed || count === 0 || count % BLACK_HOLE_RETRANSMISSIONS !== 0) return;
+    // The segment at SND.UNA is full-sized when so much is outstanding; a lone small one says nothing about sizes.
+    if (((sndMax - sndUna) | 0) < cb.sendMss || !path.neighbor.resolved) return;
+    this.paths.suspectBlackHole(path, cb.sendMss + cb.headerOverhead);
   }
 
   /** What a segment or a timer means to the connection. */
   private apply(connection: Connection, ownership: HostOwned, disposition: number): void {
     if (disposition & Disposition.FORWARD_PROGRESS && connection.path !== null) {
       this.neighbors.confirm(connection.path.neighbor);
+      if (connection.path.suspectedFrom > 0) this.paths.confirmBlackHole(connection.path);
     }
     if (disposition & Disposition.NEIGHBOR_IN_DOUBT && connection.path !== null) {
       this.neighbors.suspect(connection.path.neighbor);
@@ -441,6 +476,7 @@ export class Transport implements ConnectionOwner {
     else if (disposition & Disposition.REFUSED) this.end(connection, 'ECONNREFUSED');
     else if (disposition & (Disposition.TIMED_OUT | Disposition.MITIGATION_EXPIRED)) {
       abort(this.core.tcp, ownership.cb);
+      if (connection.path !== null) this.paths.acquit(connection.path);
       this.end(connection, 'ETIMEDOUT');
     }
   }
@@ -488,6 +524,18 @@ export class Transport implements ConnectionOwner {
     this.services.schedule(connection);
   }
 
+  /** The address that a connection to `remote` comes from; the remote one itself, with which nothing opens, without any. */
+  private localFor(remote: IpAddress): IpAddress {
+    return this.core.interface.sourceFor(remote)?.address ?? remote;
+  }
+
+  /** A tentative address has become ours, or was found to be somebody else's: what waits for it goes on. */
+  addressSettled(address: IpAddress): void {
+    for (const connection of this.connections) {
+      if (connection.openPending && connection.localAddress.equals(address)) this.services.schedule(connection);
+    }
+  }
+
   /** @see ConnectionServices.destinationUnreachable */
   destinationUnreachable(connection: Connection): void {
     // An established connection survives: retransmission decides (RFC 9293 MUST-56).
@@ -511,12 +559,12 @@ function bringsText(cb: ControlBlock, header: TcpHeader): boolean {
   return offset + header.payloadLength > 0 && offset < delegated.rcvWnd;
 }
 
-function isChecksumRight(frame: Uint8Array, ip: Ipv4Header): boolean {
+function isChecksumRight(frame: Uint8Array, ip: IpPacket): boolean {
   const { payloadOffset, payloadLength } = ip;
-  const sum = pseudoHeaderSumIpv4(ip.source, ip.destination, IpProtocol.TCP, payloadLength);
+  const sum = ip.pseudoHeaderSum(IpProtocol.TCP, payloadLength);
   return verifyTcpChecksum(frame, payloadOffset, payloadLength, sum);
 }
 
-function segmentOf(frame: Uint8Array, ip: Ipv4Header): Uint8Array {
+function segmentOf(frame: Uint8Array, ip: IpPacket): Uint8Array {
   return frame.subarray(ip.payloadOffset, ip.payloadOffset + ip.payloadLength);
 }
