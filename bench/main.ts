@@ -2,6 +2,7 @@
 import { cpus } from 'node:os';
 import { Command } from 'commander';
 import { measureEngine } from './engine.ts';
+import { measureKernel } from './kernel.ts';
 import { measureMemory } from './memory.ts';
 import { measureMoves } from './moves.ts';
 import { measureThroughput } from './throughput.ts';
@@ -24,6 +25,7 @@ const results = {
     (['host', 'offloaded'] as const).map((owner) => measureThroughput(mtu, owner, milliseconds)),
   ),
   moves: (['idle', 'bytes in flight'] as const).map((traffic) => measureMoves(traffic, milliseconds)),
+  kernel: await measureKernel(milliseconds),
   memory: await measureMemory(IDLE_CONNECTIONS),
 };
 
@@ -43,6 +45,13 @@ function table(): string {
       `moves, ${m.traffic}`,
       `${whole(m.perSecond)}/s (down ${whole(m.microsecondsDown)} µs, up ${whole(m.microsecondsUp)} µs)`,
     ]),
+    ...(typeof results.kernel === 'string'
+      ? [['against the kernel', `not measured: ${results.kernel}`] as [string, string]]
+      : results.kernel.map((k): [string, string] => [
+          `${k.link}, ${k.direction}`,
+          `${whole(k.megabitsPerSecond)} Mbit/s, ${k.ofNodeNet.toFixed(2)} of node:net, ` +
+            `${k.cpuSecondsPerGigabyte.toFixed(2)} CPU seconds per GB`,
+        ])),
     ...results.memory.map((m): [string, string] => [
       `memory per end, ${m.what}`,
       `${whole(m.bytesPerEnd)} bytes (${whole(m.connections)} connections)`,
