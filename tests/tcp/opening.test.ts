@@ -79,13 +79,32 @@ describe.each(SEQUENCE_BASES)('SYN-SENT (RFC 9293 3.10.7.3), ISS %i IRS %i', (is
     script.arrive({ flags: 'S', seq: -1, mss: 1460 });
     expect(script.take()).toEqual(['S. -1:-1 ack 0']);
     expect(script.state).toBe(TcpState.SYN_RECEIVED);
-    // The peer's SYN-ACK has an old sequence number, which an ACK answers; the peer's ACK of ours completes it.
-    script.arrive({ flags: 'S.', seq: -1, ack: 0 });
+    // The peer's SYN-ACK repeats its SYN; its ACK of ours completes the opening, and is answered once.
+    const disposition = script.arrive({ flags: 'S.', seq: -1, ack: 0 });
+    expect(script.state).toBe(TcpState.ESTABLISHED);
+    expect(disposition & Disposition.ESTABLISHED).not.toBe(0);
     expect(script.take()).toEqual(['. 0:0 ack 0']);
+    script.arrive({ length: 10 });
+    expect(script.delivered).toBe(10);
+  });
+
+  it('completes a simultaneous open by a bare ACK as well', () => {
+    const script = Script.synSent(base);
+    script.arrive({ flags: 'S', seq: -1, mss: 1460 });
+    script.take();
     const disposition = script.arrive({ seq: 0, ack: 0 });
     expect(script.state).toBe(TcpState.ESTABLISHED);
     expect(disposition & Disposition.ESTABLISHED).not.toBe(0);
     expect(script.take()).toEqual([]);
+  });
+
+  it('takes the SYN-ACK of another SYN for no completion of a simultaneous open', () => {
+    const script = Script.synSent(base);
+    script.arrive({ flags: 'S', seq: -1, mss: 1460 });
+    script.take();
+    script.arrive({ flags: 'S.', seq: -2, ack: 0 });
+    expect(script.state).toBe(TcpState.SYN_RECEIVED);
+    expect(script.take()).toEqual(['. 0:0 ack 0']);
   });
 
   it('retransmits the SYN after 1, 2, 4 … s and gives up at the limit (RFC 6298 2.1, 5.5; RFC 9293 3.8.3 R2)', () => {
