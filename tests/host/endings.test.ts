@@ -141,7 +141,7 @@ describe('resets', () => {
     server.connection.abort();
     world.until(() => server.closed !== undefined && client.closed !== undefined);
     expect([server.closed, client.closed]).toEqual(['ECONNABORTED', 'ECONNRESET']);
-    expect(world.b.adapter.nic.core.statistics.tcp4.outResets).toBe(1);
+    expect(world.b.adapter.nic.core.statistics.of(4).tcp.outResets).toBe(1);
     world.run(10);
     expect(world.b.adapter.offloadedConnections).toBe(0);
     expect(server.connection.sendBuffered).toBe(0);

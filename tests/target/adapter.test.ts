@@ -17,10 +17,10 @@ import {
   type TcpOffloadStatistics,
 } from '../../src/ndis/index.ts';
 import type { ChannelPair, ToMiniport, ToNic } from '../../src/target/index.ts';
-import { FlowTable, portPair } from '../../src/target/nic/flow-table.ts';
+import { type Flow, FlowTable, portPair } from '../../src/target/nic/flow-table.ts';
 import { elapsed, hostConfirmed, isStale, startReachability } from '../../src/target/nic/neighbor-reachability.ts';
 import { TcpDelegatedState } from '../../src/tcp/index.ts';
-import { MacAddress } from '../../src/wire/index.ts';
+import { IpAddress, IpPacket, MacAddress } from '../../src/wire/index.ts';
 import { Bench, LOCAL, neighborState, newTree, offloaded, pathState, pattern, RCV, SND, tcpState } from './bench.ts';
 
 describe('neighbor reachability', () => {
@@ -237,7 +237,7 @@ describe('OIDs', () => {
     const query = oidQuery(Oid.TCP_TASK_OFFLOAD);
     expect(bench.binding.oidRequest(query)).toBe(NdisStatus.SUCCESS);
     const [task] = query.information?.tasks ?? [];
-    expect(task).toMatchObject({ supportIp4: true, supportIp6: false, supportSack: true, extensionRevision: 0 });
+    expect(task).toMatchObject({ supportIp4: true, supportIp6: true, supportSack: true, extensionRevision: 0 });
     expect(task?.tcpConnectionOffloadCapacity).toBe(12);
     const current = oidQuery(Oid.TCP_CONNECTION_OFFLOAD_CURRENT_CONFIG);
     bench.binding.oidRequest(current);
@@ -414,20 +414,28 @@ describe('the channel', () => {
 
 describe('the flow table', () => {
   it('finds exactly what was added, through growth and removal', () => {
-    const table = new FlowTable<{ localAddress: number; remoteAddress: number; ports: number }>(12345);
+    const table = new FlowTable<Flow>(12345);
+    const local = IpAddress.fromWords(6, 1, 2, 3, 4);
+    const other = IpAddress.fromWords(6, 1, 2, 3, 5);
+    const find = (flow: Flow, to = flow.localAddress): Flow | null => {
+      const packet = Object.assign(new IpPacket(), { family: 6, source0: -1, source3: flow.remoteAddress.word3 });
+      Object.assign(packet, { destination0: 1, destination1: 2, destination2: 3, destination3: to.word3 });
+      return table.find(packet, flow.ports);
+    };
     const flows = Array.from({ length: 5000 }, (_, index) => ({
-      localAddress: 1,
-      remoteAddress: -index,
+      localAddress: local,
+      remoteAddress: IpAddress.fromWords(6, -1, 0, 0, -index),
       ports: portPair(80, 60_000 + (index % 7)),
     }));
     for (const flow of flows) table.add(flow);
     expect(table.size).toBe(5000);
-    expect(flows.every((flow) => table.find(1, flow.remoteAddress, flow.ports) === flow)).toBe(true);
-    expect(table.find(2, flows[3].remoteAddress, flows[3].ports)).toBeNull();
+    expect(flows.every((flow) => find(flow) === flow && table.has(local, flow.remoteAddress, flow.ports))).toBe(true);
+    expect(find(flows[3], other)).toBeNull();
+    expect(table.has(other, flows[3].remoteAddress, flows[3].ports)).toBe(false);
     for (let round = 0; round < 20; round += 1) {
       expect(flows.every((flow) => table.remove(flow))).toBe(true);
       expect(table.size).toBe(0);
-      expect(table.find(1, flows[9].remoteAddress, flows[9].ports)).toBeNull();
+      expect(find(flows[9])).toBeNull();
       for (const flow of flows) table.add(flow);
     }
     expect(table.remove({ ...flows[0] })).toBe(false);

@@ -37,6 +37,8 @@ export class AdapterStatus {
   phase: AdapterPhase = 'off';
   /** The target takes and returns the state extension (spec/decisions.md 23). */
   supportsExtension = false;
+  /** The target takes connections over IPv6. */
+  supportsIpv6 = false;
   private readonly environment: ChimneyEnvironment;
   private readonly observer: AdapterObserver;
   private parametersSet = false;
@@ -117,14 +119,20 @@ export class AdapterStatus {
       return;
     }
     this.supportsExtension = task.extensionRevision === 1;
+    this.supportsIpv6 = task.supportIp6;
     // The tick must not change under connections that are offloaded: the parameters are set once.
     if (this.parametersSet) this.enableTask();
     else
-      this.request(oidSet(Oid.TCP_CONNECTION_OFFLOAD_PARAMETERS, parametersOf(this.environment.core.tcp.parameters)));
+      this.request(
+        oidSet(
+          Oid.TCP_CONNECTION_OFFLOAD_PARAMETERS,
+          parametersOf(this.environment.core.tcp.parameters, this.supportsIpv6),
+        ),
+      );
   }
 
   private enableTask(): void {
-    const tasks = [taskOf(this.environment.core.tcp.parameters)];
+    const tasks = [taskOf(this.environment.core.tcp.parameters, this.supportsIpv6)];
     this.request(oidSet(Oid.TCP_TASK_OFFLOAD, { version: 1, encapsulation: Encapsulation.IEEE_802_3, tasks }));
   }
 
@@ -135,13 +143,17 @@ export class AdapterStatus {
 }
 
 /** NDIS_TCP_CONNECTION_OFFLOAD_PARAMETERS of our settings (OID-07). */
-function parametersOf(parameters: TcpParameters): TcpConnectionOffloadParameters {
+function parametersOf(parameters: TcpParameters, supportsIpv6: boolean): TcpConnectionOffloadParameters {
   const encapsulationType = Encapsulation.IEEE_802_3;
   return {
     header: TCP_CONNECTION_OFFLOAD_PARAMETERS_HEADER,
     encapsulation: {
       ipv4: { enabled: OffloadSetting.ON, encapsulationType, headerSize: ETHERNET_HEADER_LENGTH },
-      ipv6: { enabled: OffloadSetting.OFF, encapsulationType, headerSize: ETHERNET_HEADER_LENGTH },
+      ipv6: {
+        enabled: supportsIpv6 ? OffloadSetting.ON : OffloadSetting.OFF,
+        encapsulationType,
+        headerSize: ETHERNET_HEADER_LENGTH,
+      },
     },
     congestionAlgorithm: 0,
     ...sharedSettings(parameters),
@@ -149,11 +161,11 @@ function parametersOf(parameters: TcpParameters): TcpConnectionOffloadParameters
 }
 
 /** NDIS_TASK_TCP_CONNECTION_OFFLOAD that switches connection offload on. */
-function taskOf(parameters: TcpParameters): TaskTcpConnectionOffload {
+function taskOf(parameters: TcpParameters, supportIp6: boolean): TaskTcpConnectionOffload {
   return {
     task: 'tcp-connection-offload',
     supportIp4: true,
-    supportIp6: false,
+    supportIp6,
     supportIp6ExtensionHeaders: false,
     supportSack: true,
     tcpConnectionOffloadCapacity: 0,

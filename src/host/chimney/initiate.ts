@@ -116,6 +116,7 @@ export class Initiator {
     connection.ownership = { owner: 'host', cb: offloading.cb };
     const wasEmpty = connection.received.length === 0;
     if (!connection.abortRequested) connection.received.prepend(offloading.unread);
+    for (const chunk of offloading.unread) connection.counters.bytesReceived += chunk.length;
     if (wasEmpty && connection.received.length > 0) connection.raise(ConnectionEvent.READABLE);
     const { tcp } = this.environment.core;
     resume(tcp, offloading.cb);
@@ -148,6 +149,9 @@ export class Initiator {
     }
     if (phase === 'paused')
       return { status: NdisStatus.PAUSED, reason: 'the adapter has paused offloading (PAUSE-01)' };
+    if (connection.localAddress.family === 6 && !this.status.supportsIpv6 && phase !== 'enabling') {
+      return { status: NdisStatus.NOT_SUPPORTED, reason: 'the adapter offloads no connections over IPv6' };
+    }
     if (connection.needsIpOptions) {
       return { status: NdisStatus.OFFLOAD_POLICY, reason: 'the connection needs IP options (INIT-03)' };
     }
@@ -228,6 +232,8 @@ export class Initiator {
     const unread = connection.received.takeAll();
     state.bufferedData = this.chain(unread);
     for (const chunk of unread) io.refusedBytes += chunk.length;
+    // They come back through `Connection.deliver`, which counts them then.
+    connection.counters.bytesReceived -= io.refusedBytes;
     io.waitsForPost = io.refusedBytes > 0;
     io.endAwaited = connection.peerClosed && io.refusedBytes > 0;
     if (connection.shutdownPassedOn) io.graceful = DisconnectPhase.DONE;

@@ -11,7 +11,7 @@ import type { Path } from '../path/path.ts';
 import type { AdapterStatus } from './adapter-status.ts';
 import { type ChimneyEnvironment, complete } from './environment.ts';
 import type { SharedObjects } from './shared-objects.ts';
-import { neighborState } from './tree.ts';
+import { neighborState, pathTypeOf } from './tree.ts';
 import type { BrokenObserver } from './update.ts';
 
 export class Relinks {
@@ -87,7 +87,7 @@ export class Relinks {
 
   private relink(neighbor: Neighbor, paths: readonly Path[]): void {
     const root = linker(neighbor.shared.handle, OffloadStateType.NEIGHBOR);
-    const blocks = paths.map((path) => linker(path.shared.handle, OffloadStateType.IP4));
+    const blocks = paths.map((path) => linker(path.shared.handle, pathTypeOf(path)));
     root.dependentBlockList = linkBlocks(blocks);
     neighbor.shared.reserved = false;
     neighbor.shared.busy = true;

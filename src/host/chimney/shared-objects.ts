@@ -9,6 +9,7 @@ import type { Neighbor } from '../framing/neighbor.ts';
 import type { Path } from '../path/path.ts';
 import { type ChimneyEnvironment, complete } from './environment.ts';
 import type { SharedObject } from './shared-object.ts';
+import { pathTypeOf } from './tree.ts';
 
 export class SharedObjects {
   private readonly environment: ChimneyEnvironment;
@@ -28,7 +29,7 @@ export class SharedObjects {
     const neighbor = path.offloadedNeighbor;
     if (neighbor === null || !isIdle(path.shared)) return;
     const takesNeighbor = neighbor.shared.dependents === 1 && isSettled(neighbor.shared) && !neighbor.shared.reserved;
-    const pathBlock = linker(path.shared.handle, OffloadStateType.IP4);
+    const pathBlock = linker(path.shared.handle, pathTypeOf(path));
     const root = takesNeighbor ? neighborBlock(neighbor) : placeholder(OffloadStateType.NEIGHBOR);
     root.dependentBlockList = pathBlock;
     path.shared.phase = 'terminating';

@@ -3,10 +3,12 @@ import { type IpOffloadStatistics, Oid, type OidRequest, oidQuery, type TcpOfflo
 import { NdisStatus } from '../../ndis/status.ts';
 import type { ChimneyEnvironment } from './environment.ts';
 
-/** Counters of the IPv4 and TCP traffic of offloaded connections; null when the adapter has none. */
+/** Counters of the traffic of offloaded connections, of each family; null when the adapter has none. */
 export interface OffloadStatistics {
   readonly ip: IpOffloadStatistics | null;
   readonly tcp: TcpOffloadStatistics | null;
+  readonly ip6: IpOffloadStatistics | null;
+  readonly tcp6: TcpOffloadStatistics | null;
 }
 
 export class StatisticsQueries {
@@ -21,14 +23,28 @@ export class StatisticsQueries {
   query(answer: (statistics: OffloadStatistics) => void): void {
     const ip = oidQuery(Oid.IP4_OFFLOAD_STATS);
     const tcp = oidQuery(Oid.TCP4_OFFLOAD_STATS);
-    this.request(ip, (ipStatus) => {
-      this.request(tcp, (tcpStatus) => {
+    const ip6 = oidQuery(Oid.IP6_OFFLOAD_STATS);
+    const tcp6 = oidQuery(Oid.TCP6_OFFLOAD_STATS);
+    const requests: OidRequest[] = [ip, tcp, ip6, tcp6];
+    const failed = new Set<OidRequest>();
+    // One after the other: the adapter has one request of ours at a time.
+    const next = (): void => {
+      const request = requests.shift();
+      if (request === undefined) {
         answer({
-          ip: ipStatus === NdisStatus.SUCCESS ? ip.information : null,
-          tcp: tcpStatus === NdisStatus.SUCCESS ? tcp.information : null,
+          ip: failed.has(ip) ? null : ip.information,
+          tcp: failed.has(tcp) ? null : tcp.information,
+          ip6: failed.has(ip6) ? null : ip6.information,
+          tcp6: failed.has(tcp6) ? null : tcp6.information,
         });
+        return;
+      }
+      this.request(request, (status) => {
+        if (status !== NdisStatus.SUCCESS) failed.add(request);
+        next();
       });
-    });
+    };
+    next();
   }
 
   /** The adapter has answered; false when the request is none of ours. */

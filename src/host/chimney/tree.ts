@@ -50,8 +50,8 @@ export function initiateTree(path: Path, connections: readonly OffloadBlockList[
   const isPathNew = path.shared.phase === 'absent';
   const isNeighborNew = isPathNew && neighbor.shared.phase === 'absent';
   const pathBlock = isPathNew
-    ? newOffload(path.shared.handle, OffloadStateType.IP4, pathState(path))
-    : linker(path.shared.handle, OffloadStateType.IP4);
+    ? newOffload(path.shared.handle, pathTypeOf(path), pathState(path))
+    : linker(path.shared.handle, pathTypeOf(path));
   pathBlock.dependentBlockList = linkBlocks(connections);
   const root = neighborBlock(neighbor, isPathNew, isNeighborNew, nowTicks);
   root.dependentBlockList = pathBlock;
@@ -63,6 +63,11 @@ function neighborBlock(neighbor: Neighbor, needed: boolean, isNew: boolean, nowT
   const { handle } = neighbor.shared;
   if (!isNew) return linker(handle, OffloadStateType.NEIGHBOR);
   return newOffload(handle, OffloadStateType.NEIGHBOR, neighborState(neighbor, nowTicks));
+}
+
+/** The block type of a path with all its variables: that of its family (STATE-08). */
+export function pathTypeOf(path: Path): OffloadStateType {
+  return path.destination.family === 4 ? OffloadStateType.IP4 : OffloadStateType.IP6;
 }
 
 /** A tree about one connection's block and nothing above it: placeholder ▸ placeholder ▸ block. */

@@ -93,7 +93,8 @@ export class Updates {
     const { shared } = path;
     if (!this.mayUpdate(shared)) return;
     const state = new PathOffloadState(null, new PathCachedState(path.pathMtu), null);
-    const block = newOffload(shared.handle, OffloadStateType.IP4_CACHED, state);
+    const cachedType = path.destination.family === 4 ? OffloadStateType.IP4_CACHED : OffloadStateType.IP6_CACHED;
+    const block = newOffload(shared.handle, cachedType, state);
     this.call('updateOffload', treeOverPath(block), () => {
       shared.busy = false;
       if (block.status !== NdisStatus.SUCCESS) this.observer.pathBroken(path);

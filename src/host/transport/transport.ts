@@ -447,6 +447,7 @@ export class Transport implements ConnectionOwner {
 
   /** A full-sized segment was sent again and again, and nothing came back (RFC 4821 section 7.7). */
   private watchForBlackHole(connection: Connection, cb: ControlBlock): void {
+    if (!this.settings.blackHoleDetection) return;
     const { path } = connection;
     const { sndUna, sndMax, retransmit } = cb.delegated;
     const { count } = retransmit;

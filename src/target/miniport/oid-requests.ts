@@ -29,7 +29,7 @@ export function connectionOffload(capabilities: TargetCapabilities): TcpConnecti
     header: TCP_CONNECTION_OFFLOAD_HEADER,
     encapsulation: Encapsulation.IEEE_802_3,
     supportIPv4: true,
-    supportIPv6: false,
+    supportIPv6: true,
     supportIPv6ExtensionHeaders: false,
     supportSack: true,
     congestionAlgorithm: 0,
@@ -126,7 +126,7 @@ export class OidRequests {
         {
           task: 'tcp-connection-offload',
           supportIp4: true,
-          supportIp6: false,
+          supportIp6: true,
           supportIp6ExtensionHeaders: false,
           supportSack: true,
           tcpConnectionOffloadCapacity: this.capabilities.connections,
@@ -154,7 +154,6 @@ export class OidRequests {
       this.onEnable(false, 0);
       return NdisStatus.SUCCESS;
     }
-    if (task.supportIp6 && !task.supportIp4) return NdisStatus.NOT_SUPPORTED;
     const parameters = offloadParameters(task);
     if (parameters === null) return NdisStatus.INVALID_DATA;
     this.post({ kind: 'parameters', parameters });
@@ -165,9 +164,10 @@ export class OidRequests {
   /** OID-03…05, OID-09: only IEEE 802.3 frames are built here. */
   private setParameters(settings: TcpConnectionOffloadParameters | null): NdisStatus {
     if (settings === null) return NdisStatus.INVALID_DATA;
-    const { ipv4 } = settings.encapsulation;
-    if (ipv4.enabled === OffloadSetting.ON && ipv4.encapsulationType !== Encapsulation.IEEE_802_3) {
-      return NdisStatus.NOT_SUPPORTED;
+    for (const { enabled, encapsulationType } of [settings.encapsulation.ipv4, settings.encapsulation.ipv6]) {
+      if (enabled === OffloadSetting.ON && encapsulationType !== Encapsulation.IEEE_802_3) {
+        return NdisStatus.NOT_SUPPORTED;
+      }
     }
     const parameters = offloadParameters(settings);
     if (parameters === null) return NdisStatus.INVALID_DATA;

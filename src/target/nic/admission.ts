@@ -1,7 +1,7 @@
 /** Whether there is room for an object, and if not, the status that says what is short (INIT-11…22, VLAN-03…07). */
 import { NdisStatus } from '../../ndis/index.ts';
 import { isOffloadable } from '../../tcp/index.ts';
-import { readInt32 } from '../../wire/index.ts';
+import { IpAddress } from '../../wire/index.ts';
 import type { NewNeighbor, NewPath, NewTcp } from '../messages.ts';
 import type { NicCore } from './core.ts';
 
@@ -30,13 +30,15 @@ export function admitNeighbor(core: NicCore, state: NewNeighbor): NdisStatus {
     : NdisStatus.OFFLOAD_VLAN_MISMATCH;
 }
 
-/** A path: objects, local address, MTU. IPv6 is not among the capabilities: no code of its own (INIT-11). */
+/** A path: objects, addresses of one family (STATE-11), MTU, local address. */
 export function admitPath(core: NicCore, state: NewPath): NdisStatus {
   const { limits } = core.options;
   if (core.paths.size >= limits.paths) return NdisStatus.OFFLOAD_PATH_ENTRIES;
-  if (state.sourceAddress.length !== 4 || state.destinationAddress.length !== 4) return NdisStatus.FAILURE;
+  const { length } = state.sourceAddress;
+  if ((length !== 4 && length !== 16) || state.destinationAddress.length !== length) return NdisStatus.FAILURE;
   if (state.pathMtu > limits.pathMtu) return NdisStatus.OFFLOAD_PATH_MTU;
-  const isNew = !core.localAddresses.has(readInt32(state.sourceAddress, 0));
+  const source = IpAddress.fromBytes(length === 4 ? 4 : 6, state.sourceAddress);
+  const isNew = !core.localAddresses.has(source.toString());
   return isNew && core.localAddresses.size >= limits.ipAddresses
     ? NdisStatus.OFFLOAD_IP_ADDRESS_ENTRIES
     : NdisStatus.SUCCESS;

@@ -2,7 +2,7 @@
 
 import { TcpOffloadEventType } from '../../ndis/index.ts';
 import { type ConnectionOwner, type ControlBlock, consumed, timersExpire, type WheelEntry } from '../../tcp/index.ts';
-import { buildTcpFrame, TcpFlag, type TcpHeader } from '../../wire/index.ts';
+import { buildTcpFrame, ipHeaderLength, TcpFlag, type TcpHeader } from '../../wire/index.ts';
 import type { ReceiveCompletion } from '../messages.ts';
 import { type ConnectionContext, type NeighborContext, PushTimer } from './contexts.ts';
 import type { NicCore } from './core.ts';
@@ -133,15 +133,15 @@ function confirmNeighbor(core: NicCore, neighbor: NeighborContext): void {
 
 /** STAT-07, STAT-13, STAT-15. */
 function count(core: NicCore, connection: ConnectionContext, header: TcpHeader, payloadLength: number): void {
-  const { ip4, tcp4 } = core.statistics;
-  ip4.outRequests += 1;
-  ip4.outOctets += 20 + header.headerLength + payloadLength;
-  if (header.flags & TcpFlag.RST) tcp4.outResets += 1;
+  const { ip, tcp } = core.statistics.of(connection.family);
+  ip.outRequests += 1;
+  ip.outOctets += ipHeaderLength(connection.family) + header.headerLength + payloadLength;
+  if (header.flags & TcpFlag.RST) tcp.outResets += 1;
   const length = payloadLength + (header.flags & TcpFlag.FIN ? 1 : 0);
   const old = length > 0 && ((header.sequence - connection.highestSent) | 0) < 0;
   const end = (header.sequence + length) | 0;
   const fresh = ((end - connection.highestSent) | 0) > 0;
-  if (old) tcp4.retransmittedSegments += 1;
+  if (old) tcp.retransmittedSegments += 1;
   if (fresh) connection.highestSent = end;
-  if (fresh || !old) tcp4.outSegments += 1;
+  if (fresh || !old) tcp.outSegments += 1;
 }

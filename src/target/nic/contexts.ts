@@ -6,7 +6,7 @@
 import type { TcpOffloadEventType, TcpUploadReason } from '../../ndis/index.ts';
 import type { ControlBlock } from '../../tcp/index.ts';
 import { WheelEntry } from '../../tcp/index.ts';
-import type { FrameRoute, IpAddress, MacAddress } from '../../wire/index.ts';
+import type { AddressFamily, FrameRoute, IpAddress, MacAddress } from '../../wire/index.ts';
 import type { SendCompletion } from '../messages.ts';
 import type { Flow } from './flow-table.ts';
 import type { Reachability } from './neighbor-reachability.ts';
@@ -90,8 +90,9 @@ export class ConnectionContext implements Flow {
   readonly id: number;
   /** Never changes (UPD-09). */
   readonly path: PathContext;
-  readonly localAddress: number;
-  readonly remoteAddress: number;
+  readonly family: AddressFamily;
+  readonly localAddress: IpAddress;
+  readonly remoteAddress: IpAddress;
   readonly ports: number;
   /** Set right after construction, by `attach`. */
   cb!: ControlBlock;
@@ -128,18 +129,12 @@ export class ConnectionContext implements Flow {
   indicatedBacklog = 0;
   backlogIndicatedAt = 0;
 
-  constructor(
-    id: number,
-    path: PathContext,
-    localAddress: number,
-    remoteAddress: number,
-    ports: number,
-    route: FrameRoute,
-  ) {
+  constructor(id: number, path: PathContext, ports: number, route: FrameRoute) {
     this.id = id;
     this.path = path;
-    this.localAddress = localAddress;
-    this.remoteAddress = remoteAddress;
+    this.family = path.source.family;
+    this.localAddress = path.source;
+    this.remoteAddress = path.destination;
     this.ports = ports;
     this.route = route;
     this.pushTimer = new PushTimer(this);

@@ -52,8 +52,8 @@ export class NicCore {
   readonly paths = new Map<number, PathContext>();
   readonly connections = new Map<number, ConnectionContext>();
   readonly flows: FlowTable<ConnectionContext>;
-  /** Local IPv4 addresses (int32) with the number of paths that use them (INIT-17). */
-  readonly localAddresses = new Map<number, number>();
+  /** Local addresses as text, with the number of paths that use them (INIT-17). */
+  readonly localAddresses = new Map<string, number>();
   readonly statistics = new NicStatistics();
   /** Frames that end here without going up. */
   readonly drops = new DropCounters();

@@ -1,9 +1,10 @@
-/** Which offloaded connection a received IPv4 segment belongs to: found without an allocation, compared exactly. */
+/** Which offloaded connection a received segment belongs to: found without an allocation, compared exactly. */
+import type { IpAddress, IpPacket } from '../../wire/index.ts';
 
-/** What the table stores: local and remote address as int32 words, and both ports in one int32 (`portPair`). */
+/** What the table stores: local and remote address, of either family, and both ports in one int32 (`portPair`). */
 export interface Flow {
-  readonly localAddress: number;
-  readonly remoteAddress: number;
+  readonly localAddress: IpAddress;
+  readonly remoteAddress: IpAddress;
   readonly ports: number;
 }
 
@@ -41,20 +42,35 @@ export class FlowTable<F extends Flow> {
     return this.count;
   }
 
-  /** The flow with exactly these addresses and ports, or null. */
-  find(localAddress: number, remoteAddress: number, ports: number): F | null {
+  /** The flow that a received segment belongs to, or null. */
+  find(packet: IpPacket, ports: number): F | null {
     const { last } = this;
-    if (last !== null && matches(last, localAddress, remoteAddress, ports)) return last;
+    if (last !== null && matches(last, packet, ports)) return last;
+    const { source0, source1, source2, source3, destination0, destination3 } = packet;
     const mask = this.slots.length - 1;
-    for (let slot = this.hash(localAddress, remoteAddress, ports) & mask; ; slot = (slot + 1) & mask) {
+    const hash = this.hash(source0, source1, source2, source3, destination0 ^ destination3, ports);
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const entry = this.slots[slot];
       if (entry === EMPTY) return null;
       if (entry === DELETED) continue;
       const flow = this.flows[entry - 1];
-      if (flow !== null && matches(flow, localAddress, remoteAddress, ports)) {
+      if (flow !== null && matches(flow, packet, ports)) {
         this.last = flow;
         return flow;
       }
+    }
+  }
+
+  /** Whether there is a flow with exactly these addresses and ports. */
+  has(localAddress: IpAddress, remoteAddress: IpAddress, ports: number): boolean {
+    const mask = this.slots.length - 1;
+    for (let slot = this.hashOf({ localAddress, remoteAddress, ports }) & mask; ; slot = (slot + 1) & mask) {
+      const entry = this.slots[slot];
+      if (entry === EMPTY) return false;
+      if (entry === DELETED) continue;
+      const flow = this.flows[entry - 1];
+      if (flow?.ports !== ports || !flow.remoteAddress.equals(remoteAddress)) continue;
+      if (flow.localAddress.equals(localAddress)) return true;
     }
   }
 
@@ -103,18 +119,21 @@ export class FlowTable<F extends Flow> {
     }
   }
 
-  private hashOf(flow: Flow): number {
-    return this.hash(flow.localAddress, flow.remoteAddress, flow.ports);
+  private hashOf({ localAddress, remoteAddress, ports }: Flow): number {
+    const { word0, word1, word2, word3 } = remoteAddress;
+    return this.hash(word0, word1, word2, word3, localAddress.word0 ^ localAddress.word3, ports);
   }
 
-  /** Three rounds of the 32-bit finaliser of MurmurHash3. */
-  private hash(localAddress: number, remoteAddress: number, ports: number): number {
-    return mix(mix(mix(this.key ^ remoteAddress) ^ ports) ^ localAddress);
+  /** Rounds of the 32-bit finaliser of MurmurHash3; the last words of IPv4 addresses are zero and cost nothing. */
+  private hash(w0: number, w1: number, w2: number, w3: number, local: number, ports: number): number {
+    let hash = mix(this.key ^ w0);
+    if ((w1 | w2 | w3) !== 0) hash = mix(mix(mix(hash ^ w1) ^ w2) ^ w3);
+    return mix(mix(hash ^ ports) ^ local);
   }
 }
 
-function matches(flow: Flow, localAddress: number, remoteAddress: number, ports: number): boolean {
-  return flow.ports === ports && flow.remoteAddress === remoteAddress && flow.localAddress === localAddress;
+function matches(flow: Flow, packet: IpPacket, ports: number): boolean {
+  return flow.ports === ports && packet.isFrom(flow.remoteAddress) && packet.isTo(flow.localAddress);
 }
 
 function mix(value: number): number {

@@ -143,11 +143,13 @@ function offloadNeighbor(core: NicCore, id: number, state: NewNeighbor): Neighbo
 function offloadPath(core: NicCore, id: number, state: NewPath, neighbor: NeighborContext): PathContext | NdisStatus {
   const status = admitPath(core, state);
   if (status !== NdisStatus.SUCCESS) return status;
-  const source = IpAddress.fromBytes(4, state.sourceAddress);
-  const destination = IpAddress.fromBytes(4, state.destinationAddress);
+  const family = state.sourceAddress.length === 4 ? 4 : 6;
+  const source = IpAddress.fromBytes(family, state.sourceAddress);
+  const destination = IpAddress.fromBytes(family, state.destinationAddress);
   const path = new PathContext(id, neighbor, source, destination, state.pathMtu);
   neighbor.paths.add(path);
   core.paths.set(id, path);
-  core.localAddresses.set(source.word0, (core.localAddresses.get(source.word0) ?? 0) + 1);
+  const name = source.toString();
+  core.localAddresses.set(name, (core.localAddresses.get(name) ?? 0) + 1);
   return path;
 }

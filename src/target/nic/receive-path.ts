@@ -4,13 +4,11 @@ import { Disposition, segmentArrives, TcpState } from '../../tcp/index.ts';
 import {
   DropReason,
   EthernetHeader,
-  EtherType,
+  IpPacket,
   IpProtocol,
-  Ipv4Header,
   parseEthernet,
-  parseIpv4,
+  parseIp,
   parseTcp,
-  pseudoHeaderSumIpv4,
   TcpFlag,
   TcpHeader,
   verifyTcpChecksum,
@@ -28,7 +26,7 @@ const OVERTAKEN_BYTES = 1 << 24;
 export class ReceivePath {
   private readonly core: NicCore;
   private readonly ethernet = new EthernetHeader();
-  private readonly ip = new Ipv4Header();
+  private readonly ip = new IpPacket();
   private readonly tcp = new TcpHeader();
 
   constructor(core: NicCore) {
@@ -89,12 +87,13 @@ export class ReceivePath {
   /** The connection whose whole, unfragmented, option-free segment this is, by its exact addresses and ports; or null. */
   private connectionOf(frame: Uint8Array): ConnectionContext | null {
     const { ethernet, ip, tcp, core } = this;
-    if (core.flows.size === 0 || ethernet.etherType !== EtherType.IPV4) return null;
-    if (parseIpv4(frame, ethernet.payloadOffset, ethernet.payloadLength, ip) !== DropReason.NONE) return null;
-    // NSP-02, NSP-03: datagrams with options and fragments are the host's; their segments come back by forward.
+    if (core.flows.size === 0) return null;
+    const { payloadOffset, payloadLength, etherType } = ethernet;
+    if (parseIp(frame, payloadOffset, payloadLength, etherType, ip) !== DropReason.NONE) return null;
+    // NSP-02, NSP-03: datagrams with options or extension headers and fragments are the host's; their segments come back by forward.
     if (ip.protocol !== IpProtocol.TCP || ip.hasOptions || ip.isFragment) return null;
     if (parseTcp(frame, ip.payloadOffset, ip.payloadLength, tcp) !== DropReason.NONE) return null;
-    return core.flows.find(ip.destination, ip.source, portPair(tcp.destinationPort, tcp.sourcePort));
+    return core.flows.find(ip, portPair(tcp.destinationPort, tcp.sourcePort));
   }
 
   private segment(connection: ConnectionContext, frame: Uint8Array, checksumValid: boolean): void {
@@ -122,23 +121,23 @@ export class ReceivePath {
 
   private isChecksumRight(frame: Uint8Array): boolean {
     const { ip } = this;
-    const sum = pseudoHeaderSumIpv4(ip.source, ip.destination, IpProtocol.TCP, ip.payloadLength);
+    const sum = ip.pseudoHeaderSum(IpProtocol.TCP, ip.payloadLength);
     return verifyTcpChecksum(frame, ip.payloadOffset, ip.payloadLength, sum);
   }
 
   /** Runs the engine. `frame` is kept when the segment turns out to be urgent; null for a forwarded segment. */
   private process(connection: ConnectionContext, buffer: Uint8Array, frame: Uint8Array | null): number {
     const { core, ip, tcp } = this;
-    const { ip4, tcp4 } = core.statistics;
-    tcp4.inSegments += 1;
+    const { ip: ipCounters, tcp: tcpCounters } = core.statistics.of(connection.family);
+    tcpCounters.inSegments += 1;
     if (frame !== null) {
-      ip4.inReceives += 1;
-      ip4.inOctets += ip.totalLength;
-      ip4.inDelivers += 1;
+      ipCounters.inReceives += 1;
+      ipCounters.inOctets += ip.totalLength;
+      ipCounters.inDelivers += 1;
     }
     const before = connection.cb.delegated.state;
     const disposition = segmentArrives(core.tcp, connection.cb, tcp, buffer);
-    if (disposition & Disposition.RESET) countReset(core, before);
+    if (disposition & Disposition.RESET) countReset(core, connection, before);
     applyDisposition(core, connection, disposition);
     if (disposition & Disposition.URGENT && frame !== null) this.hold(connection, frame);
     return disposition;
@@ -149,7 +148,7 @@ export class ReceivePath {
     const { core } = this;
     if (connection.heldFrames.length >= core.options.limits.heldSegments) {
       core.drops.count(DropReason.RESOURCES);
-      core.statistics.ip4.inDiscards += 1;
+      core.statistics.of(connection.family).ip.inDiscards += 1;
       return;
     }
     connection.heldFrames.push(frame);

@@ -104,7 +104,7 @@ export function beginDisconnect(core: NicCore, connection: ConnectionContext): v
  */
 function abortiveClose(core: NicCore, connection: ConnectionContext, id: number): void {
   const { cb } = connection;
-  countReset(core, cb.delegated.state);
+  countReset(core, connection, cb.delegated.state);
   core.transmitBytes -= cb.sendQueue.length;
   abort(core.tcp, cb);
   abortRequests(core, connection);

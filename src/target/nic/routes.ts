@@ -28,6 +28,7 @@ export function refreshRoute(core: NicCore, connection: ConnectionContext): void
   route.userPriority = cb.cached.userPriority;
   route.ttl = cb.cached.ttlOrHopLimit;
   route.typeOfService = cb.cached.tosOrTrafficClass;
+  route.flowLabel = cb.cached.flowLabel;
 }
 
 function sourceOf(core: NicCore, neighbor: NeighborContext): Uint8Array {

@@ -1,6 +1,7 @@
-/** Counters of the offloaded traffic of one interface (STAT-01…17). IPv6 is not offloaded, so its counters stay zero. */
+/** Counters of the offloaded traffic of one interface (STAT-01…17), of each family on its own. */
 import type { IpOffloadStatistics, TcpOffloadStatistics } from '../../ndis/index.ts';
 import { TcpState } from '../../tcp/index.ts';
+import type { AddressFamily } from '../../wire/index.ts';
 import type { TargetStatistics } from '../messages.ts';
 import type { ConnectionContext } from './contexts.ts';
 
@@ -33,6 +34,16 @@ export function emptyTcpStatistics(): TcpOffloadStatistics {
   };
 }
 
+/** The counters of one family. */
+export interface FamilyCounters {
+  ip: IpOffloadStatistics;
+  tcp: TcpOffloadStatistics;
+}
+
+function newCounters(): FamilyCounters {
+  return { ip: emptyIpStatistics(), tcp: emptyTcpStatistics() };
+}
+
 /** Counters that the contract makes 32 bits wide; the others are 64 bits wide and never get there (STAT-04). */
 const IP_ULONG = ['inHeaderErrors', 'inTruncatedPackets', 'inDiscards', 'outDiscards', 'outNoRoutes'] as const;
 const TCP_ULONG = ['resetEstablished', 'retransmittedSegments', 'inErrors', 'outResets'] as const;
@@ -42,25 +53,40 @@ const TCP_ULONG = ['resetEstablished', 'retransmittedSegments', 'inErrors', 'out
  * leaves (STAT-11, STAT-16, STAT-17): so the error counters count none of them.
  */
 export class NicStatistics {
-  ip4 = emptyIpStatistics();
-  tcp4 = emptyTcpStatistics();
+  private ip4 = newCounters();
+  private ip6 = newCounters();
+
+  /** The counters of one family; not to be kept, because a reset replaces them. */
+  of(family: AddressFamily): FamilyCounters {
+    return family === 4 ? this.ip4 : this.ip6;
+  }
 
   /** Back to zero, whatever the set carried (STAT-03). */
   reset(family: 'ip4' | 'ip6' | 'tcp4' | 'tcp6'): void {
-    if (family === 'ip4') this.ip4 = emptyIpStatistics();
-    else if (family === 'tcp4') this.tcp4 = emptyTcpStatistics();
+    const counters = family === 'ip4' || family === 'tcp4' ? this.ip4 : this.ip6;
+    if (family === 'ip4' || family === 'ip6') counters.ip = emptyIpStatistics();
+    else counters.tcp = emptyTcpStatistics();
   }
 
-  /** The four structures, with the gauge counted now (STAT-14). */
+  /** The four structures, with the gauges counted now (STAT-14). */
   snapshot(connections: Iterable<ConnectionContext>): TargetStatistics {
-    const ip4 = { ...this.ip4 };
-    const tcp4 = { ...this.tcp4 };
-    for (const key of IP_ULONG) ip4[key] = ip4[key] >>> 0;
-    for (const key of TCP_ULONG) tcp4[key] = tcp4[key] >>> 0;
-    for (const connection of connections) {
-      const { state } = connection.cb.delegated;
-      if (state === TcpState.ESTABLISHED || state === TcpState.CLOSE_WAIT) tcp4.currentlyEstablished += 1;
+    const [ip4, tcp4] = copyOf(this.ip4);
+    const [ip6, tcp6] = copyOf(this.ip6);
+    for (const { cb, family } of connections) {
+      const { state } = cb.delegated;
+      if (state !== TcpState.ESTABLISHED && state !== TcpState.CLOSE_WAIT) continue;
+      if (family === 4) tcp4.currentlyEstablished += 1;
+      else tcp6.currentlyEstablished += 1;
     }
-    return { ip4, tcp4, ip6: emptyIpStatistics(), tcp6: emptyTcpStatistics() };
+    return { ip4, tcp4, ip6, tcp6 };
   }
+}
+
+/** A copy with the narrow counters at their width. */
+function copyOf(counters: FamilyCounters): [IpOffloadStatistics, TcpOffloadStatistics] {
+  const ip = { ...counters.ip };
+  const tcp = { ...counters.tcp };
+  for (const key of IP_ULONG) ip[key] = ip[key] >>> 0;
+  for (const key of TCP_ULONG) tcp[key] = tcp[key] >>> 0;
+  return [ip, tcp];
 }

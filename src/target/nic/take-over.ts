@@ -9,6 +9,7 @@ import {
   TcpConstantState,
   TcpState,
 } from '../../tcp/index.ts';
+import { ipHeaderLength } from '../../wire/index.ts';
 import { partsOfExtension } from '../extension.ts';
 import type { NewTcp } from '../messages.ts';
 import { bytesOf } from './admission.ts';
@@ -20,8 +21,8 @@ import { ReceiveDelivery } from './receive-delivery.ts';
 import { newRoute, refreshRoute } from './routes.ts';
 import { sendBacklogSize } from './send-backlog.ts';
 
-/** Bytes of IPv4 and TCP headers without options. */
-const HEADER_OVERHEAD = 40;
+/** Bytes of a TCP header without options. */
+const TCP_HEADER_LENGTH = 20;
 
 export interface TakenOver {
   readonly connection: ConnectionContext;
@@ -39,18 +40,12 @@ export function takeOverConnection(
 ): TakenOver | null {
   const { localPort, remotePort } = state.constant;
   const ports = portPair(localPort, remotePort);
-  if (core.flows.find(path.source.word0, path.destination.word0, ports) !== null) return null;
-  const connection = new ConnectionContext(
-    id,
-    path,
-    path.source.word0,
-    path.destination.word0,
-    ports,
-    newRoute(core, path),
-  );
+  if (core.flows.has(path.source, path.destination, ports)) return null;
+  const connection = new ConnectionContext(id, path, ports, newRoute(core, path));
   const constant = Object.assign(new TcpConstantState(), state.constant);
   const cached = Object.assign(new TcpCachedState(), state.cached);
-  const cb = new ControlBlock(core.tcp, owner, connection, constant, cached, HEADER_OVERHEAD, path.pathMtu);
+  const overhead = ipHeaderLength(connection.family) + TCP_HEADER_LENGTH;
+  const cb = new ControlBlock(core.tcp, owner, connection, constant, cached, overhead, path.pathMtu);
   cb.refuseUrgent = true; // URG-02
   for (const list of state.sends) {
     connection.sends.append(list.id, bytesOf(list.chunks), false, false);

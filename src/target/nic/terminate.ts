@@ -85,9 +85,10 @@ function terminateObject(core: NicCore, object: ObjectContext, held: Uint8Array[
   if (object.layer === 'path') {
     core.paths.delete(object.id);
     object.neighbor.paths.delete(object);
-    const users = (core.localAddresses.get(object.source.word0) ?? 1) - 1;
-    if (users === 0) core.localAddresses.delete(object.source.word0);
-    else core.localAddresses.set(object.source.word0, users);
+    const source = object.source.toString();
+    const users = (core.localAddresses.get(source) ?? 1) - 1;
+    if (users === 0) core.localAddresses.delete(source);
+    else core.localAddresses.set(source, users);
     return { kind: 'path' };
   }
   core.neighbors.delete(object.id);

@@ -64,7 +64,7 @@ export function completeDisconnect(core: NicCore, connection: ConnectionContext,
 }
 
 /** Counts a direct transition to CLOSED (STAT-15). */
-export function countReset(core: NicCore, stateBefore: TcpState): void {
+export function countReset(core: NicCore, connection: ConnectionContext, stateBefore: TcpState): void {
   if (stateBefore === TcpState.ESTABLISHED || stateBefore === TcpState.CLOSE_WAIT)
-    core.statistics.tcp4.resetEstablished += 1;
+    core.statistics.of(connection.family).tcp.resetEstablished += 1;
 }
