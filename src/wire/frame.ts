@@ -11,8 +11,12 @@ import type { TcpHeader } from './tcp-header.ts';
 /** Bytes of one slab of `FrameBuffers`. */
 export const SLAB_BYTES = 256 * 1024;
 
-/** Frames above a quarter of a slab get a buffer of their own: they would waste too much of the slab's rest. */
-const LARGEST_SHARED = SLAB_BYTES / 4;
+/** Longer frames have slabs of their own size: segments that a link will cut. They come many at a time, or not at all. */
+const LARGEST_SMALL = 16 * 1024;
+const LARGE_SLAB_BYTES = 1024 * 1024;
+
+/** Frames above a quarter of a large slab get a buffer of their own: they would waste too much of the slab's rest. */
+const LARGEST_SHARED = LARGE_SLAB_BYTES / 4;
 
 /**
  * Frames start at 2 modulo 8. The 14 or 18 bytes of an Ethernet header then put the IP header, the TCP header and the payload
@@ -31,12 +35,12 @@ export class FrameBuffers {
   readonly scratchIpv6 = new Ipv6Header();
   #slab = new ArrayBuffer(0);
   #next = 0;
+  #largeSlab = new ArrayBuffer(0);
+  #nextLarge = 0;
 
   /** A zeroed view of `length` bytes that belongs to the caller. */
   allocate(length: number): Uint8Array {
-    if (length > LARGEST_SHARED) {
-      return new Uint8Array(new ArrayBuffer(FRAME_MISALIGNMENT + length), FRAME_MISALIGNMENT, length);
-    }
+    if (length > LARGEST_SMALL) return this.#allocateLarge(length);
     let start = this.#next;
     if (start + length > this.#slab.byteLength) {
       this.#slab = new ArrayBuffer(SLAB_BYTES);
@@ -44,6 +48,19 @@ export class FrameBuffers {
     }
     this.#next = ((start + length + 7 - FRAME_MISALIGNMENT) & ~7) + FRAME_MISALIGNMENT;
     return new Uint8Array(this.#slab, start, length);
+  }
+
+  #allocateLarge(length: number): Uint8Array {
+    if (length > LARGEST_SHARED) {
+      return new Uint8Array(new ArrayBuffer(FRAME_MISALIGNMENT + length), FRAME_MISALIGNMENT, length);
+    }
+    let start = this.#nextLarge;
+    if (start + length > this.#largeSlab.byteLength) {
+      this.#largeSlab = new ArrayBuffer(LARGE_SLAB_BYTES);
+      start = FRAME_MISALIGNMENT;
+    }
+    this.#nextLarge = ((start + length + 7 - FRAME_MISALIGNMENT) & ~7) + FRAME_MISALIGNMENT;
+    return new Uint8Array(this.#largeSlab, start, length);
   }
 }
 

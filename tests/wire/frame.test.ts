@@ -146,6 +146,11 @@ describe('FrameBuffers', () => {
     const large = buffers.allocate(SLAB_BYTES / 4 + 1);
     expect(large.buffer).not.toBe(first.buffer);
     expect(large.length).toBe(SLAB_BYTES / 4 + 1);
+    expect((large.byteOffset + 14) % 8).toBe(0);
+    const next = buffers.allocate(65_535);
+    expect(next.buffer).toBe(large.buffer);
+    expect(next.byteOffset).toBeGreaterThanOrEqual(large.byteOffset + large.length);
+    expect(buffers.allocate(1_000_000).buffer).not.toBe(large.buffer);
     expect(buffers.allocate(60).buffer).toBe(first.buffer);
     expect(buffers.allocate(0).length).toBe(0);
   });
