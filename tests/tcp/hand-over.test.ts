@@ -78,7 +78,7 @@ function transferWithMoves(run: Run) {
     pair.run(Math.floor(chance() * (closing ? 8000 : 12_000)));
     const end = chance() < 0.5 ? pair.a : pair.b;
     if (run.slow) {
-      if (chance() < 0.015) end.reading = !end.reading;
+      end.reading = end.reading ? chance() > 0.3 : chance() < 0.015;
       if (end.reading) end.take(Number.POSITIVE_INFINITY);
     }
     const { state } = end.cb.delegated;
@@ -185,7 +185,7 @@ describe('hand-over at random moments (STATE-06, spec/algorithms.md 12)', () => 
       expectSound(result, `seed ${seed}`);
       probes += result.pair.log.filter(({ payload }) => payload.length === 1).length;
     }
-    expect(probes).toBeGreaterThan(0);
+    expect(probes).toBeGreaterThan(5);
   });
 });
 
