@@ -24,8 +24,16 @@ export interface HostOptions {
   /** IP address of the host. */
   readonly address: string;
   readonly prefixLength: number;
+  /** More addresses, of either family; `address` names the host. With one of IPv6 the host has a link-local one too. */
+  readonly addresses?: readonly { readonly address: string; readonly prefixLength: number }[];
   /** IP address of the default router. */
   readonly gateway?: string;
+  /** IP addresses of default routers, one of each family, beside `gateway`. */
+  readonly gateways?: readonly string[];
+  /** Probes for each IPv6 address before it is used (RFC 4862); by default 1, which takes a second. 0: none. */
+  readonly duplicateAddressProbes?: number;
+  /** Whether IPv6 routers are asked for and obeyed; by default they are. */
+  readonly acceptRouterAdvertisements?: boolean;
   readonly macAddress: string;
   /** Which connections the stack hands to the target by itself; default `auto`. */
   readonly offloadPolicy?: OffloadPolicy;
@@ -48,6 +56,7 @@ export class Host {
   readonly stack: HostStack;
   readonly address: IpAddress;
   private isClosed = false;
+  private readonly closing: (() => void)[] = [];
 
   /** @throws TypeError when an address cannot be read */
   constructor(options: HostOptions) {
@@ -75,7 +84,14 @@ export class Host {
       adapter: miniportAdapter,
       address: this.address,
       prefixLength: options.prefixLength,
+      addresses: (options.addresses ?? []).map(({ address, prefixLength }) => ({
+        address: readAddress(address),
+        prefixLength,
+      })),
       gateway: options.gateway === undefined ? undefined : readAddress(options.gateway),
+      gateways: (options.gateways ?? []).map(readAddress),
+      duplicateAddressProbes: options.duplicateAddressProbes,
+      acceptRouterAdvertisements: options.acceptRouterAdvertisements,
       macAddress,
       mtu: options.link.mtu,
       parameters: options.parameters,
@@ -111,10 +127,16 @@ export class Host {
     return this.isClosed;
   }
 
+  /** Has `action` called by `close`, before anything else. */
+  onClose(action: () => void): void {
+    this.closing.push(action);
+  }
+
   /** Resets what is open, puts the resets on the link, and stops. Sockets are destroyed, without an error of theirs. */
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
+    for (const action of this.closing.splice(0)) action();
     this.stack.close();
     for (let round = 0; round < CLOSING_ROUNDS; round++) {
       const now = this.runtime.now();
@@ -128,7 +150,8 @@ export class Host {
 
 function readAddress(text: string): IpAddress {
   const address = IpAddress.parse(text);
-  if (address === null) throw new TypeError(`"${text}" is no IP address: write it as numbers, for example 192.0.2.1.`);
-  if (address.family !== 4) throw new TypeError(`"${text}" is an IPv6 address: only IPv4 is supported so far.`);
+  if (address === null) {
+    throw new TypeError(`"${text}" is no IP address: write it as numbers, for example 192.0.2.1 or 2001:db8::1.`);
+  }
   return address;
 }

@@ -30,7 +30,7 @@ export class TestHost {
   readonly stack: HostStack;
   readonly address: IpAddress;
 
-  constructor(name: string, number: number, link: MemoryWire['a'], setup: HostSetup) {
+  constructor(name: string, number: number, link: MemoryWire['a'], setup: HostSetup, family: 4 | 6 = 4) {
     const mac = MacAddress.fromWords(0x0200, number);
     const ndis = new Ndis({ verifier: createVerifier() });
     const random = randomFrom(0x1234567 * number);
@@ -43,10 +43,12 @@ export class TestHost {
       ...setup.adapter,
     });
     const miniport = this.adapter.initialize(ndis);
-    const address = IpAddress.parse(`10.0.0.${number}`);
+    const address = IpAddress.parse(family === 4 ? `10.0.0.${number}` : `fd00::${number}`);
     if (address === null) throw new Error('address');
     this.address = address;
-    this.stack = new HostStack({ name, ndis, adapter: miniport, address, prefixLength: 24, random, ...setup.stack });
+    const ipv6 = { prefixLength: 64, duplicateAddressProbes: 0, acceptRouterAdvertisements: false };
+    const network = family === 4 ? { prefixLength: 24 } : ipv6;
+    this.stack = new HostStack({ name, ndis, adapter: miniport, address, random, ...network, ...setup.stack });
   }
 }
 
@@ -57,10 +59,11 @@ export class World {
   readonly b: TestHost;
   private readonly parts: { advance(now: number): void; nextDeadline(): number }[];
 
-  constructor(setup: { wire?: MemoryWireOptions; a?: HostSetup; b?: HostSetup } = {}) {
+  /** @param setup `family` 6: the hosts have IPv6 addresses, without duplicate address detection and routers */
+  constructor(setup: { wire?: MemoryWireOptions; a?: HostSetup; b?: HostSetup; family?: 4 | 6 } = {}) {
     this.wire = new MemoryWire({ both: { delayMicroseconds: 1000 }, ...setup.wire, now: () => this.now });
-    this.a = new TestHost('a', 1, this.wire.a, setup.a ?? {});
-    this.b = new TestHost('b', 2, this.wire.b, setup.b ?? {});
+    this.a = new TestHost('a', 1, this.wire.a, setup.a ?? {}, setup.family);
+    this.b = new TestHost('b', 2, this.wire.b, setup.b ?? {}, setup.family);
     this.parts = [this.wire, this.a.adapter, this.b.adapter, this.a.stack, this.b.stack];
     this.step();
   }
