@@ -66,7 +66,11 @@ function keepAlive(name: keyof Settings['keepAlive'], scale: number): Knob {
   };
 }
 
-/** Knobs by the last parts of their names. */
+function blackHoleDetection(settings: Settings, value: string): void {
+  settings.blackHoleDetection = value !== '0';
+}
+
+/** Knobs by their names. */
 const KNOBS: Readonly<Record<string, Knob>> = {
   'net.ipv4.tcp_timestamps': option('timestamps'),
   'net.ipv4.tcp_sack': option('selectiveAcknowledgment'),
@@ -84,6 +88,9 @@ const KNOBS: Readonly<Record<string, Knob>> = {
   'net.ipv4.tcp_keepalive_time': keepAlive('keepAliveIdle', 1),
   'net.ipv4.tcp_keepalive_intvl': keepAlive('keepAliveInterval', 1),
   'net.ipv4.tcp_keepalive_probes': keepAlive('keepAliveProbes', 1),
+
+  'net.ipv4.tcp_mtu_probing': blackHoleDetection,
+  'net.inet.tcp.pmtud_blackhole_detection': blackHoleDetection,
 
   'net.inet.tcp.rfc1323': (settings, value, fail) => {
     // 0 off, 1 on, 2 window scaling alone, 3 timestamps alone.
@@ -127,7 +134,7 @@ const HARMLESS_KNOBS = [
   /^net\.ipv4\.tcp_(?:slow_start_after_idle|metrics_save|pacing_\w+|notsent_lowat|adv_win_scale|app_win|backlog_ack_defer)$/,
   /^net\.ipv4\.tcp_(?:fastopen\w*|ecn|ecn_fallback|dsack|fack|max_reordering|retries1|retrans_collapse|syncookies|tw_reuse)$/,
   /^net\.ipv4\.tcp_(?:workaround_signed_windows|shrink_window|comp_sack_\w+|plb_\w+|reflect_tos|abort_on_overflow|rfc1337)$/,
-  /^net\.ipv4\.tcp_(?:max_syn_backlog|base_mss|min_snd_mss|mtu_probing|mtu_probe_floor|probe_\w+|orphan_retries|stdurg)$/,
+  /^net\.ipv4\.tcp_(?:max_syn_backlog|base_mss|min_snd_mss|mtu_probe_floor|probe_\w+|orphan_retries|stdurg)$/,
   /^net\.ipv4\.tcp_(?:allowed_congestion_control|available_congestion_control|ao_\w+|migrate_req|child_ehash_entries)$/,
   /^net\.ipv4\.(?:ip_|icmp_|route\.|conf\.|neigh\.|udp_)/,
   /^net\.ipv6\./,

@@ -93,6 +93,7 @@ export class Machine {
       receiveBufferBytes: settings.receiveBufferBytes,
       sendBufferBytes: settings.sendBufferBytes,
       connection: settings.connection,
+      blackHoleDetection: settings.blackHoleDetection,
     });
     this.addressing = {
       localAddress: settings.localAddress,

@@ -10,6 +10,8 @@ export interface Personality {
   readonly connection: ConnectionOptions;
   readonly receiveBufferBytes: number;
   readonly sendBufferBytes: number;
+  /** A smaller path MTU is tried when full-sized segments vanish (RFC 4821 section 7.7). */
+  readonly blackHoleDetection: boolean;
   /** Segments that follow each other without a gap count as one when the script wrote one: segmentation offload. */
   readonly segmentationOffload: boolean;
   /** PSH is compared. Where a stack sets it says nothing about the stream (RFC 9293 section 3.9.1.2). */
@@ -27,6 +29,7 @@ const standard: Personality = {
   connection: {},
   receiveBufferBytes: 1024 * 1024,
   sendBufferBytes: 4 * 1024 * 1024,
+  blackHoleDetection: true,
   segmentationOffload: false,
   comparesPush: true,
   resetsUnread: true,
@@ -50,6 +53,7 @@ const linux: Personality = {
   },
   connection: { windowScale: 7 },
   receiveBufferBytes: 65_535,
+  blackHoleDetection: false,
   segmentationOffload: true,
   comparesPush: false,
 };
@@ -72,6 +76,7 @@ const bsd: Personality = {
   },
   connection: { windowScale: 6 },
   receiveBufferBytes: 65_700,
+  blackHoleDetection: false,
   comparesPush: false,
   resetsUnread: false,
   resetErrorOnWrite: false,

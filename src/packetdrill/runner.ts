@@ -1,5 +1,6 @@
 /** Runs the events of a script one after the other. */
 import type { Connection } from '../host/index.ts';
+import { isSynchronized } from '../tcp/index.ts';
 import { runCode } from './assertions.ts';
 import { type Attempt, Process } from './calls.ts';
 import { ScriptFailure } from './errors.ts';
@@ -9,7 +10,6 @@ import { runCommands } from './knobs.ts';
 import { Machine } from './machine.ts';
 import { difference, isPureAck, join, learn, toScript } from './match.ts';
 import { formatPacket, formatSeconds } from './notation.ts';
-import { isSynchronized } from '../tcp/index.ts';
 import type { Action, EventTime, PacketSpec, Script, ScriptEvent, TcpPacketSpec } from './script.ts';
 import type { SentSegment } from './sent.ts';
 import type { Settings } from './settings.ts';
@@ -44,7 +44,7 @@ export class Runner {
   private readonly script: Script;
   private readonly settings: Settings;
   private readonly options: RunnerOptions;
-  private started: { readonly machine: Machine; readonly process: Process } | null = null;
+  private started: { readonly machine: Machine; readonly application: Process } | null = null;
   /** Script time while the machine does not exist yet. */
   private early = 0;
   private lastEvent = 0;
@@ -90,19 +90,19 @@ export class Runner {
     return this.start().machine;
   }
 
-  private start(): { readonly machine: Machine; readonly process: Process } {
+  private start(): { readonly machine: Machine; readonly application: Process } {
     if (this.started !== null) return this.started;
     const machine = new Machine(this.settings);
     machine.now = this.early;
     machine.settle();
-    const process = new Process(machine, this.settings, {
+    const application = new Process(machine, this.settings, {
       listening: (port) => {
         this.listeningPort = port;
         this.flow = null;
       },
       connecting: (socket) => this.connecting(socket),
     });
-    this.started = { machine, process };
+    this.started = { machine, application };
     return this.started;
   }
 
@@ -156,7 +156,7 @@ export class Runner {
         this.command(action.text, line);
         break;
       case 'code':
-        this.printed.push(...runCode(action.text, line, this.start().process.current?.members() ?? {}));
+        this.printed.push(...runCode(action.text, line, this.start().application.current?.members() ?? {}));
     }
   }
 
@@ -338,8 +338,8 @@ export class Runner {
   // ---- calls ----
 
   private call(action: CallAction, line: number, time: EventTime, previous: number): void {
-    const { process, machine } = this.start();
-    const attempt = process.begin(line, action.name, action.arguments);
+    const { application, machine } = this.start();
+    const attempt = application.begin(line, action.name, action.arguments);
     const base = time.kind === 'relative' ? previous : 0;
     const until = action.blocksUntil === null ? machine.now : base + action.blocksUntil;
     const outcome = attempt();
@@ -385,7 +385,7 @@ export class Runner {
     const { value, error } = outcome;
     let actual = value;
     if (outcome.descriptor !== undefined && (wanted === null || wanted >= 0)) {
-      actual = this.start().process.install(outcome.descriptor, wanted ?? -1);
+      actual = this.start().application.install(outcome.descriptor, wanted ?? -1);
     }
     const wantedError = action.error === 'EWOULDBLOCK' ? 'EAGAIN' : action.error;
     if ((wanted !== null && wanted !== actual) || (wantedError !== null && wantedError !== error)) {

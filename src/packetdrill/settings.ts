@@ -28,6 +28,8 @@ export interface Settings {
   timestampTick: number;
   /** Keepalive of a socket that says no more than that it wants it: seconds, seconds, count. */
   keepAlive: { keepAliveIdle: number; keepAliveInterval: number; keepAliveProbes: number };
+  /** RFC 4821 section 7.7. */
+  blackHoleDetection: boolean;
   /** Kinds of deviation that do not fail a script. */
   nonFatal: { packet: boolean; call: boolean };
   /** Decides every random number of the stack. */
@@ -55,6 +57,7 @@ export function defaultSettings(name: PersonalityName): Settings {
     tolerance: 4000,
     timestampTick: 0,
     keepAlive: { keepAliveIdle: 7200, keepAliveInterval: 75, keepAliveProbes: 9 },
+    blackHoleDetection: personality.blackHoleDetection,
     nonFatal: { packet: false, call: false },
     seed: 1,
     definitions: new Map(),

@@ -119,6 +119,8 @@ export class ControlBlock extends WheelEntry {
   delayedAckDeadline = TIMER_NOT_RUNNING;
   keepAliveDeadline = TIMER_NOT_RUNNING;
   swsDeadline = TIMER_NOT_RUNNING;
+  /** What `swsDeadline` was when the connection was made to stand still for a hand-over. */
+  swsStoppedAt = TIMER_NOT_RUNNING;
   /** The silly-window timer has expired: send what the window allows, however little (TMR-SWS-02). */
   swsOverride = false;
   /** Tick at which the retransmit timer was started: what it ran for counts into TotalRT. */

@@ -52,7 +52,7 @@ export function startRetransmitTimer(tcp: TcpContext, cb: ControlBlock): void {
 export function totalRetransmitTime(tcp: TcpContext, cb: ControlBlock): number {
   const d = cb.delegated;
   if (cb.retransmitDeadline === TIMER_NOT_RUNNING || d.sndUna === d.sndMax || isProbing(cb)) return d.totalRt;
-  return d.totalRt + Math.max(0, tcp.ticks - cb.retransmitStartedAt);
+  return d.totalRt + Math.max(0, tcp.nextTick - cb.retransmitStartedAt);
 }
 
 /**

@@ -16,7 +16,7 @@ import {
 import { output } from './output.ts';
 import { rollBack } from './recovery.ts';
 import { before } from './sequence.ts';
-import { isSynchronized } from './state.ts';
+import { canReceive, isSynchronized } from './state.ts';
 import { sendAck, timestampNow } from './transmit.ts';
 import {
   TcpCachedFlag,
@@ -25,7 +25,7 @@ import {
   type TcpExtensionState,
   TIMER_NOT_RUNNING,
 } from './variables.ts';
-import { openWindow, updateSegmentSizes } from './window.ts';
+import { openWindow, updateSegmentSizes, wantsWindowUpdate } from './window.ts';
 
 /**
  * Makes the connection stand still: an ACK that is owed is sent, the timers that no hand-over carries are stopped
@@ -34,12 +34,15 @@ import { openWindow, updateSegmentSizes } from './window.ts';
 export function quiesce(tcp: TcpContext, cb: ControlBlock): void {
   if (cb.ackNow || cb.delayedAckDeadline !== TIMER_NOT_RUNNING) sendAck(tcp, cb);
   cb.delayedAckDeadline = TIMER_NOT_RUNNING;
+  cb.swsStoppedAt = cb.swsDeadline;
   cb.swsDeadline = TIMER_NOT_RUNNING;
   tcp.wheel.cancel(cb);
 }
 
 /** The hand-over failed: the connection goes on where it stood. */
 export function resume(tcp: TcpContext, cb: ControlBlock): void {
+  cb.swsDeadline = cb.swsStoppedAt;
+  cb.swsStoppedAt = TIMER_NOT_RUNNING;
   output(tcp, cb);
 }
 
@@ -92,6 +95,10 @@ export function exportExtension(tcp: TcpContext, cb: ControlBlock): TcpExtension
     rttvarMicroseconds: cb.rtt.rttvar,
     congestionControl: cb.congestion.name,
     congestion: cb.congestion.save(tcp.now),
+    timedAge: cb.timing ? tcp.now - cb.timedAt : -1,
+    timedSequence: cb.timedSequence,
+    swsDelta: remaining(tcp, cb.swsStoppedAt),
+    quickAcks: cb.quickAcks,
     outOfOrderFin: cb.finReceived ? cb.finSequence : null,
   };
 }
@@ -134,11 +141,13 @@ export function adopt(
   else adoptRecovery(tcp, cb);
   // What is outstanding must not depend on the previous owner's having had a timer.
   if (cb.retransmitDeadline < 0 && delegated.sndUna !== delegated.sndMax) startRetransmitTimer(tcp, cb);
+  // What the application took while nobody was in charge: a peer that was told of a closed window waits for this.
+  if (canReceive(cb.delegated.state) && wantsWindowUpdate(cb)) cb.ackNow = true;
   arm(tcp, cb);
 }
 
 function adoptKeepAlive(tcp: TcpContext, cb: ControlBlock, ticks: number): void {
-  cb.keepAliveDeadline = tcp.ticks + ticks;
+  cb.keepAliveDeadline = tcp.nextTick + ticks; // as `remaining` has counted
   if (cb.cached.flags & TcpCachedFlag.KEEP_ALIVE_ENABLED) {
     cb.lastReceivedAt = cb.keepAliveDeadline - cb.cached.kaTimeout;
   } else {
@@ -177,6 +186,11 @@ function adoptExtension(tcp: TcpContext, cb: ControlBlock, extension: TcpExtensi
     cb.congestion = createCongestionControl(extension.congestionControl);
   }
   cb.congestion.restore(extension.congestion, tcp.now);
+  cb.timing = extension.timedAge >= 0;
+  cb.timedAt = tcp.now - extension.timedAge;
+  cb.timedSequence = extension.timedSequence;
+  if (extension.swsDelta >= 0) cb.swsDeadline = tcp.nextTick + extension.swsDelta;
+  cb.quickAcks = extension.quickAcks;
   if (extension.outOfOrderFin !== null) {
     cb.finReceived = true;
     cb.finSequence = extension.outOfOrderFin;

@@ -151,6 +151,13 @@ export interface TcpExtensionState {
   congestionControl: 'cubic' | 'newreno';
   /** State of that congestion control; bytes and microseconds. */
   congestion: Record<string, number>;
+  /** Microseconds since the segment being timed left, -1 when none is; and what must be acknowledged to end the measurement. */
+  timedAge: number;
+  timedSequence: number;
+  /** Ticks left of the silly-window timer, -1 not running. */
+  swsDelta: number;
+  /** Segments with text that are still to be acknowledged at once. */
+  quickAcks: number;
   /** A FIN received ahead of missing bytes: its sequence number, or null. */
   outOfOrderFin: number | null;
 }

@@ -13,6 +13,7 @@ import {
   consumed,
   createCongestionControl,
   Disposition,
+  isOvertaken,
   isSynchronized,
   openActive,
   openPassive,
@@ -200,6 +201,7 @@ export class Transport implements ConnectionOwner {
     const { ownership } = connection;
     if (ownership === null || ownership.owner !== 'host') return;
     if (parseTcp(segment, 0, segment.length, this.header) !== DropReason.NONE) return;
+    if (isOvertaken(ownership.cb, this.header)) return;
     this.process(connection, ownership, this.header, segment);
   }
 
@@ -245,11 +247,12 @@ export class Transport implements ConnectionOwner {
   /** LISTEN and CLOSED (RFC 9293 sections 3.10.7.2 and 3.10.7.1). */
   private unknownArrives(ip: IpPacket, header: TcpHeader): void {
     const listener = this.listeners.get(header.destinationPort);
-    if (listener === undefined || header.flags & TcpFlag.ACK || !(header.flags & (TcpFlag.SYN | TcpFlag.RST))) {
+    if (listener === undefined || header.flags & TcpFlag.ACK) {
       this.nobody.answer(ip, header);
       return;
     }
-    if (header.flags & TcpFlag.RST) return;
+    // Neither ACK nor SYN: not for a listener (section 3.10.7.2, fourth).
+    if (header.flags & TcpFlag.RST || !(header.flags & TcpFlag.SYN)) return;
     if (!listener.hasRoom) {
       this.core.statistics.backlogDrops++;
       this.core.drops.count(DropReason.RESOURCES);
