@@ -1,9 +1,9 @@
 /**
  * `chimney`: a TCP/IP stack whose live connections can be handed to an offload target and taken back while bytes flow.
  *
- * Most programs need `NodeRuntime`, `Host`, a link (`MemoryWire`), and `createServer` / `connect`. The layers below are
- * exported for those who drive them themselves; the contract and the engine are at `chimney/ndis` and `chimney/tcp`, the
- * bytes at `chimney/wire`.
+ * Most programs need `NodeRuntime`, `Host`, a link (`MemoryWire`, `StreamLink`, or `openTap` of `chimney/linux`), and
+ * `createServer` / `connect`. The layers below are exported for those who drive them themselves; the contract and the engine
+ * are at `chimney/ndis` and `chimney/tcp`, the bytes at `chimney/wire`.
  */
 export {
   type CloseReason,
@@ -54,6 +54,8 @@ export {
   type HostOptions,
   NodeRuntime,
   type RuntimePart,
+  StreamLink,
+  type StreamLinkOptions,
 } from './node/index.ts';
 export { SoftwareAdapter, type TargetLimits } from './target/index.ts';
 export { DEFAULT_TCP_PARAMETERS, type TcpParameters, TcpState } from './tcp/index.ts';
