@@ -16,6 +16,7 @@ export {
   setPathMtu,
 } from './hand-over.ts';
 export { output } from './output.ts';
+export { isOvertaken } from './overtaken.ts';
 export { DEFAULT_TCP_PARAMETERS, type TcpParameters } from './parameters.ts';
 export { canReceive, canSend, isOffloadable, isSynchronized, stateName, TcpState } from './state.ts';
 export { timersExpire } from './timers.ts';

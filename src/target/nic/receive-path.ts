@@ -1,6 +1,6 @@
 /** Frames from the link: to the engine when they belong to an offloaded connection, else up the ordinary path. */
 import { NdisStatus } from '../../ndis/index.ts';
-import { Disposition, segmentArrives, TcpState } from '../../tcp/index.ts';
+import { Disposition, isOvertaken, segmentArrives, TcpState } from '../../tcp/index.ts';
 import {
   DropReason,
   EthernetHeader,
@@ -18,9 +18,6 @@ import type { NicCore } from './core.ts';
 import { applyDisposition } from './dispositions.ts';
 import { portPair } from './flow-table.ts';
 import { countReset } from './upload-request.ts';
-
-/** How far SND.UNA may have come while a segment waited in the host: more than this no network carries in that time. */
-const OVERTAKEN_BYTES = 1 << 24;
 
 /** The scratch headers of one NIC. */
 export class ReceivePath {
@@ -59,7 +56,7 @@ export class ReceivePath {
     if (connection.aborted) return NdisStatus.REQUEST_ABORTED;
     if (connection.stopped !== 0 || connection.terminating) return NdisStatus.UPLOAD_IN_PROGRESS;
     if (parseTcp(bytes, 0, bytes.length, this.tcp) !== DropReason.NONE) return NdisStatus.SUCCESS;
-    if (isOvertaken(this.tcp, connection)) return NdisStatus.SUCCESS;
+    if (isOvertaken(connection.cb, this.tcp)) return NdisStatus.SUCCESS;
     const disposition = this.process(connection, bytes, null);
     // URG-03: not processed after all; the host keeps it for the time after the upload.
     return disposition & Disposition.URGENT ? NdisStatus.UPLOAD_IN_PROGRESS : NdisStatus.SUCCESS;
@@ -153,18 +150,4 @@ export class ReceivePath {
     }
     connection.heldFrames.push(frame);
   }
-}
-
-/**
- * Newer segments may have come straight to the target while this one waited in the host. An acknowledgment that they
- * left behind says nothing any more: alone it is to be ignored, or it would count as a duplicate; before text it must
- * not condemn the text as one that is too old to be true (RFC 5961 section 5), and is brought up to date.
- */
-function isOvertaken(header: TcpHeader, { cb }: ConnectionContext): boolean {
-  const { sndUna } = cb.delegated;
-  const behind = (sndUna - header.acknowledgment) | 0;
-  if ((header.flags & TcpFlag.ACK) === 0 || behind <= 0 || behind > OVERTAKEN_BYTES) return false;
-  if (header.payloadLength === 0 && (header.flags & (TcpFlag.FIN | TcpFlag.SYN | TcpFlag.RST)) === 0) return true;
-  header.acknowledgment = sndUna;
-  return false;
 }
