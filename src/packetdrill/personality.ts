@@ -72,6 +72,7 @@ const bsd: Personality = {
     finWait2Ticks: 60_000,
     maximumRetransmissions: 12,
     optionLayout: 'bsd',
+    offersAllFree: true,
     congestionControl: 'cubic',
   },
   connection: { windowScale: 6 },

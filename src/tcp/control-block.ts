@@ -96,6 +96,8 @@ export class ControlBlock extends WheelEntry {
   segmentsSinceAck = 0;
   /** Segments with text that are still to be acknowledged at once (`TcpParameters.quickAcks`). */
   quickAcks = 0;
+  /** Tick at which text arrived in order last; far in the past when none has. */
+  lastTextAt = -0x40000000;
   /** A duplicate was received: the next ACK reports it once as its first SACK block (RFC 2883 section 4). */
   duplicatePending = false;
   duplicateLeft = 0;

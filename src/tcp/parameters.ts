@@ -32,6 +32,8 @@ export interface TcpParameters {
   readonly rtoSlopTicks: number;
   /** Segments with text at the start of a connection that are acknowledged at once, so that slow start is not held up. */
   readonly quickAcks: number;
+  /** Every segment offers all of the buffer that is free, and not only when that is usefully more (RFC 9293 section 3.8.6.2.2). */
+  readonly offersAllFree: boolean;
   /** How the options of a SYN are ordered and padded; the peer sees nothing else of it. */
   readonly optionLayout: TcpOptionLayout;
   /** Upper bound of the RTO, ticks (RFC 6298 2.5: at least 60 s). */
@@ -70,6 +72,7 @@ export const DEFAULT_TCP_PARAMETERS: TcpParameters = {
   minimumVarianceTicks: 1,
   rtoSlopTicks: 0,
   quickAcks: 0,
+  offersAllFree: false,
   optionLayout: 'linux',
   maximumRtoTicks: 60_000,
   initialRtoTicks: 1000,

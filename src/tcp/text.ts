@@ -82,6 +82,7 @@ function deliverReassembled(cb: ControlBlock): void {
 /** Every second full-sized segment is acknowledged at once, others within the delay (RFC 9293 section 3.8.6.3). */
 function scheduleAck(tcp: TcpContext, cb: ControlBlock): void {
   cb.segmentsSinceAck++;
+  cb.lastTextAt = tcp.ticks;
   const frequency = tcp.parameters.ackFrequency;
   const bytes = (cb.delegated.rcvNxt - cb.lastAckSent) | 0;
   if (cb.quickAcks > 0) {

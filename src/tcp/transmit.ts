@@ -45,7 +45,8 @@ export function transmitData(tcp: TcpContext, cb: ControlBlock, sequence: number
       cb.timedAt = tcp.now;
     }
     d.sndMax = end;
-    cb.quickAcks = 0; // traffic both ways: text of ours carries the ACKs from now on
+    // Traffic both ways: text of ours carries the ACKs from now on.
+    if (tcp.ticks - cb.lastTextAt < tcp.parameters.delayedAckTicks) cb.quickAcks = 0;
   }
   if (after(end, d.sndNxt)) d.sndNxt = end;
   cb.lastSendAt = tcp.now;
@@ -121,7 +122,7 @@ function emit(
   } else if (d.state === TcpState.SYN_SENT) {
     h.window = 0; // a reset before anything is agreed: neither options nor a scaled window (RFC 7323 sections 2.2 and 3.2)
   } else {
-    h.window = advertisedWindow(cb);
+    h.window = advertisedWindow(cb, tcp.parameters.offersAllFree);
     if (cb.constant.flags & TcpConstantFlag.TIMESTAMP_ENABLED) writeTimestamp(tcp, cb);
     if (length === 0 && owesSackBlocks(cb)) writeSackBlocks(h, cb);
   }

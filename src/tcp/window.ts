@@ -55,12 +55,13 @@ function isUseful(cb: ControlBlock, bytes: number): boolean {
  * Rounding up again and again would let a peer that sends a few bytes at a time overrun the buffer, so that it ends a
  * sixteenth beyond; from there on the field is rounded down (RFC 7323 section 2.4), and RCV.WND remembers what was offered.
  */
-export function advertisedWindow(cb: ControlBlock): number {
+export function advertisedWindow(cb: ControlBlock, offersAllFree: boolean): number {
   const d = cb.delegated;
   const scale = windowScale(cb);
   const opening = couldOpen(cb);
   const free = d.rcvWnd + opening;
-  const target = isUseful(cb, opening) ? free : d.rcvWnd;
+  const isWorth = isUseful(cb, opening) || (offersAllFree && free >= Math.min(windowCapacity(cb) >> 2, cb.receiveMss));
+  const target = isWorth ? free : d.rcvWnd;
   const roundedUp = (d.rcvWnd + (1 << scale) - 1) >> scale;
   const slack = Math.max(1 << scale, windowCapacity(cb) >> 4);
   const field = Math.min(0xffff, Math.max(target >> scale, roundedUp << scale < free + slack ? roundedUp : 0));
