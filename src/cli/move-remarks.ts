@@ -7,7 +7,8 @@ import type { Mover } from './mover.ts';
 export class MoveRemarks {
   private readonly socket: Socket;
   private moving: string | null = null;
-  private readonly after: Record<'client' | 'server', string | null> = { client: null, server: null };
+  /** What each host's next packet says; more than one when moves followed each other without a packet between. */
+  private readonly after: Record<'client' | 'server', string[]> = { client: [], server: [] };
 
   constructor(socket: Socket, mover: Mover) {
     this.socket = socket;
@@ -17,10 +18,9 @@ export class MoveRemarks {
 
   /** The remark for a packet that `host` sends now; null for none. */
   annotate(host: 'client' | 'server'): string | null {
-    if (this.moving !== null) return `${this.moving}: ${this.socket.owner}`;
-    const remark = this.after[host];
-    this.after[host] = null;
-    return remark;
+    const remarks = this.after[host].splice(0);
+    if (this.moving !== null) remarks.push(`${this.moving}: ${this.socket.owner}`);
+    return remarks.length === 0 ? null : remarks.join('; ');
   }
 
   private begin(move: string): void {
@@ -32,7 +32,6 @@ export class MoveRemarks {
     const outcome = result.ok
       ? `done in ${result.microseconds} µs, ${this.socket.owner}`
       : `refused, ${statusName(result.status)}`;
-    this.after.client = `after ${move}: ${outcome}`;
-    this.after.server = this.after.client;
+    for (const remarks of [this.after.client, this.after.server]) remarks.push(`after ${move}: ${outcome}`);
   }
 }

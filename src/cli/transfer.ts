@@ -1,6 +1,7 @@
 /** One HTTP download between two hosts, with the serving connection on the move. */
 import { createHash } from 'node:crypto';
-import { createServer, get, type IncomingMessage } from 'node:http';
+import { createServer, get, type IncomingMessage, type ServerResponse } from 'node:http';
+import { setTimeout } from 'node:timers/promises';
 import { connect, Server, type Socket } from '../net/index.ts';
 import { CommandFailure } from './errors.ts';
 import { Mover } from './mover.ts';
@@ -49,14 +50,23 @@ export async function transfer(
       const mover = state.mover;
       if (mover === null) return;
       response.writeHead(200, { 'content-length': source.size, 'content-type': 'application/octet-stream' });
+      // The last byte waits until everything before it has been acknowledged. With it a reader of the capture takes the
+      // message for complete, and would call later retransmissions of its bytes malformed.
+      let last: Uint8Array = new Uint8Array(0);
       const write = async (): Promise<void> => {
         for await (const slice of slices(source, moves, mover)) {
           sent.update(slice);
           bytesSent += slice.length;
-          if (!response.write(slice)) await drained(response);
+          let written = slice;
+          if (bytesSent === source.size) {
+            last = slice.subarray(-1);
+            written = slice.subarray(0, -1);
+          }
+          if (!response.write(written)) await drained(response);
         }
         await mover.settled();
-        response.end();
+        await acknowledged(state.serving, response);
+        response.end(last);
       };
       write().then(resolve, reject);
     });
@@ -132,6 +142,16 @@ function drained(response: NodeJS.WritableStream & NodeJS.EventEmitter): Promise
     response.once('drain', done);
     response.once('close', gone);
   });
+}
+
+/** Resolves when the peer has acknowledged everything that was written to `response`, or the connection is gone. */
+async function acknowledged(socket: Socket | null, response: ServerResponse): Promise<void> {
+  const isPending = (): boolean => {
+    const counters = socket?.counters ?? null;
+    if (socket === null || counters === null || socket.destroyed) return false;
+    return response.writableLength + socket.writableLength > 0 || counters.bytesAcknowledged < counters.bytesSent;
+  };
+  while (isPending()) await setTimeout(1);
 }
 
 async function consume(response: IncomingMessage, take: (bytes: Uint8Array) => void): Promise<void> {
