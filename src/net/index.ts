@@ -1,11 +1,14 @@
-/** Sockets and servers over a host stack, as Node streams. */
+/** Sockets and servers over a host stack, as Node streams. The drop-in for `node:net` is `drop-in.ts`. */
 import type { Host } from '../node/host.ts';
 import { Server, type ServerOptions } from './server.ts';
 import { type ConnectOptions, Socket } from './socket.ts';
 
 export type { ConnectionCounters, ConnectionOwnerName, HistoryEntry, OffloadResult } from '../host/index.ts';
+export { adopt } from './adopt.ts';
+export { createNet, type Net } from './create-net.ts';
+export { createLoopbackHost, getDefaultHost, setDefaultHost } from './default-host.ts';
 export { SocketError } from './errors.ts';
-export { Server, type ServerOptions } from './server.ts';
+export { type ListenOptions, Server, type ServerOptions } from './server.ts';
 export { type ConnectOptions, Socket, type SocketAddress, type SocketOptions } from './socket.ts';
 
 /** Opens a connection from `host`. `listener` hears `connect`. */
@@ -21,6 +24,5 @@ export function createServer(
   optionsOrListener?: ServerOptions | ((socket: Socket) => void),
   listener?: (socket: Socket) => void,
 ): Server {
-  if (typeof optionsOrListener === 'function') return new Server(host, {}, optionsOrListener);
-  return new Server(host, optionsOrListener ?? {}, listener);
+  return new Server(host, optionsOrListener, listener);
 }

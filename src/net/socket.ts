@@ -1,221 +1,349 @@
 /**
- * A Node stream over a connection of the host stack. It is the same object while the connection moves between the host
- * stack and an offload target.
+ * A Node stream over a connection of the host stack, with the properties, events and errors of `net.Socket`. It is the
+ * same object while the connection moves between the host stack and an offload target.
  */
-import { Duplex } from 'node:stream';
-import type {
-  CloseReason,
-  Connection,
-  ConnectionCounters,
-  ConnectionHandlers,
-  ConnectionOwnerName,
-  HistoryEntry,
-  OffloadResult,
-} from '../host/index.ts';
+import { channel } from 'node:diagnostics_channel';
+import { Duplex, type DuplexOptions } from 'node:stream';
+import type { ConnectionCounters, ConnectionOwnerName, HistoryEntry, OffloadResult } from '../host/index.ts';
 import { NdisStatus } from '../ndis/index.ts';
 import type { Host } from '../node/host.ts';
-import { SocketError } from './errors.ts';
+import { isNormalized, normalizeArguments } from './arguments.ts';
+import { type ConnectTarget, lookupAndConnect } from './connecting.ts';
+import { invalidArgValue, invalidFdType, missingArgs, SocketError, stateError } from './errors.ts';
+import { type Endpoint, Network } from './network.ts';
+import type { Server } from './server.ts';
+import { type HandleOwner, TcpHandle } from './tcp-handle.ts';
+import { timerDuration, validateFunction, validateNumber } from './validate.ts';
+
+/** A buffer that is used again for everything that arrives, instead of `data` events. */
+export interface OnReadOptions {
+  /** The buffer, or a function that makes one before each use. */
+  readonly buffer: Uint8Array | (() => Uint8Array);
+  /** Gets the number of bytes and the buffer; false pauses. */
+  readonly callback: (bytesWritten: number, buffer: Uint8Array) => boolean | undefined;
+}
 
 /** Options of a socket. */
 export interface SocketOptions {
-  /** Keep the writable half open when the peer closes; as in `node:net` the default is false. */
+  /** Keep the writable half open when the peer closes; the default is false. */
   readonly allowHalfOpen?: boolean;
   /** Bytes that the readable half buffers before the receive window closes; Node's default. */
   readonly highWaterMark?: number;
+  readonly readableHighWaterMark?: number;
+  readonly writableHighWaterMark?: number;
+  readonly noDelay?: boolean;
+  readonly keepAlive?: boolean;
+  /** Milliseconds. */
+  readonly keepAliveInitialDelay?: number;
+  /** Destroys the socket. */
+  readonly signal?: AbortSignal;
+  readonly onread?: OnReadOptions;
+  readonly readable?: boolean;
+  readonly writable?: boolean;
+  /** File descriptors cannot be taken: they belong to the kernel. */
+  readonly fd?: number;
+  /** An accepted connection. @internal */
+  readonly handle?: TcpHandle;
+  /** @internal */
+  readonly pauseOnCreate?: boolean;
 }
 
-/** Where to connect to. */
-export interface ConnectOptions extends SocketOptions {
-  /** IP address of the peer. */
-  readonly host: string;
-  readonly port: number;
+/** Where to connect to, and how the socket is to be. */
+export interface ConnectOptions extends SocketOptions, ConnectTarget {
+  /** Named pipes are the kernel's: this is refused. */
+  readonly path?: string;
+  /** Milliseconds of idleness until `timeout`. */
+  readonly timeout?: number;
 }
 
 /** What `Socket.address()` answers. */
-export interface SocketAddress {
-  readonly address: string;
-  readonly family: 'IPv4' | 'IPv6';
-  readonly port: number;
-}
+export type SocketAddress = Endpoint;
+
+const clientChannel = channel('net.client.socket');
 
 /**
  * A TCP socket. Bytes given to `write` are copied, as a kernel would, so that the caller may reuse its buffer after the
  * callback; bytes read are views of the frames in which they arrived.
  *
- * Events: those of `stream.Duplex`, and `connect`, `ready`, `timeout`, `owner` (another owner runs the connection).
+ * Events: those of `net.Socket`, and `owner` (another owner runs the connection).
  */
-export class Socket extends Duplex {
-  private readonly runtimeHost: Host;
-  private connection: Connection | null = null;
-  /** What was set before there was a connection. */
-  private readonly settings: ((connection: Connection) => void)[] = [];
-  private isConnecting = false;
-  private holdsReference = false;
-  private wantsReference = true;
-  private wantsData = false;
-  private pendingWrite: (() => void) | null = null;
-  private idleMilliseconds = 0;
+export class Socket extends Duplex implements HandleOwner {
+  connecting = false;
+  /** Milliseconds of idleness until `timeout`, as it was set. */
+  timeout: number | undefined = undefined;
+  /** The addresses that were tried, `address:port`, when there were several. */
+  autoSelectFamilyAttemptedAddresses: string[] | undefined = undefined;
+  /** The server that accepted it. */
+  server: Server | null = null;
+  /** @internal */
+  _handle: TcpHandle | null = null;
+  /** @internal */
+  _server: Server | null = null;
+  /** @internal */
+  _host: string | null = null;
+  /** @internal */
+  _hadError = false;
+  /** The socket was ended by a signal. @internal */
+  _aborted = false;
+  private readonly network: Network;
   private idleTimer: NodeJS.Timeout | null = null;
-  private peer: SocketAddress | null = null;
-  private local: SocketAddress | null = null;
-  private readBytes = 0;
-  private writtenBytes = 0;
+  private lastWriteQueueSize = 0;
+  private inFlight = 0;
+  private finalBytesRead = 0;
+  private finalBytesWritten = 0;
+  private peer: Endpoint | null = null;
+  private isNoDelay: boolean;
+  private isKeepAlive: boolean;
+  /** Seconds. */
+  private keepAliveDelay: number;
+  private userBuffer: Uint8Array | null = null;
+  private readonly onRead: OnReadOptions | null;
+  private endedByPeer = false;
+  private resetOnClose = false;
 
-  constructor(host: Host, options: SocketOptions = {}) {
+  /** @throws TypeError, RangeError as `net.Socket` for options that are none */
+  constructor(host: Host, given: SocketOptions | number = {}) {
+    const options: SocketOptions = typeof given === 'number' ? { fd: given } : { ...given };
+    checkOptions(options);
     super({
-      allowHalfOpen: options.allowHalfOpen ?? false,
-      highWaterMark: options.highWaterMark,
+      ...(options as DuplexOptions),
+      allowHalfOpen: Boolean(options.allowHalfOpen),
       decodeStrings: true,
-      // `close` says whether there was an error, as in node:net: see `_destroy`.
+      // `close` says whether there was an error: see `_destroy`.
       emitClose: false,
+      autoDestroy: true,
     });
-    this.runtimeHost = host;
+    this.network = Network.of(host);
+    this.isNoDelay = Boolean(options.noDelay);
+    this.isKeepAlive = Boolean(options.keepAlive);
+    this.keepAliveDelay = Math.max(0, options.keepAliveInitialDelay ?? 0) / 1_000;
+    this.onRead = isOnRead(options.onread) ? options.onread : null;
+    this.on('end', () => {
+      this.endedByPeer = !this.allowHalfOpen;
+    });
+    options.signal?.addEventListener('abort', () => {
+      this._aborted = true;
+    });
+    if (options.handle === undefined) return;
+    this._handle = options.handle;
+    this.attachHandle(options.handle);
+    if (options.pauseOnCreate) this.pause();
+    else this.read(0);
   }
+
+  // ---- opening ----
 
   /**
-   * Opens a connection; `connect` or `error` follows.
+   * Opens a connection; `connect` or `error` follows. A socket that was closed may be used again.
    *
-   * @throws TypeError when `host` is no IP address: names are not looked up
-   * @throws RangeError when `port` is none
+   * @throws TypeError, RangeError as `net.Socket` for options that are none
    */
-  connect(options: ConnectOptions, listener?: () => void): this {
-    const { host, port } = options;
-    let connection: Connection;
-    try {
-      connection = this.runtimeHost.open(host, port, this.handlers());
-    } catch (error) {
-      if (error instanceof TypeError || error instanceof RangeError) throw error;
-      // Only one thing is left that can fail: every local port towards this peer is in use.
-      this.destroy(new SocketError('EADDRNOTAVAIL', 'connect', host, port));
-      return this;
+  connect(options: ConnectOptions, listener?: () => void): this;
+  connect(port: number | string, host: string, listener?: () => void): this;
+  connect(port: number | string, listener?: () => void): this;
+  connect(...values: readonly unknown[]): this;
+  connect(...values: readonly unknown[]): this {
+    const [options, listener] = isNormalized<ConnectOptions>(values[0])
+      ? values[0]
+      : normalizeArguments<ConnectOptions>(values);
+    if (listener !== null) this.once('connect', listener);
+    const path = options.path ?? null;
+    if (options.port === undefined && path === null) throw missingArgs('options', 'port', 'path');
+    if (path) throw invalidArgValue('options.path', path, 'names a pipe, which this network does not have');
+    this.endedByPeer = false;
+    if (this.destroyed) {
+      this._handle = null;
+      this.peer = null;
     }
-    if (listener !== undefined) this.once('connect', listener);
-    this.isConnecting = true;
-    this.attach(connection);
-    for (const setting of this.settings.splice(0)) setting(connection);
+    if (this._handle === null) {
+      this._handle = new TcpHandle(this.network);
+      this.prepare();
+    }
+    this._unrefTimer();
+    this.connecting = true;
+    lookupAndConnect(this, options);
     return this;
   }
 
-  /** Wraps an accepted connection. @internal */
-  accept(connection: Connection): this {
-    connection.handlers = this.handlers();
-    this.attach(connection);
-    return this;
+  /** A connection attempt has come to a good end. @internal */
+  _connected(): void {
+    const handle = this._handle;
+    if (handle === null) return;
+    this.connecting = false;
+    this.peer = null;
+    this._unrefTimer();
+    if (this.isNoDelay) handle.setNoDelay(true);
+    if (this.isKeepAlive) handle.setKeepAlive(true, this.keepAliveDelay);
+    this.emit('connect');
+    this.emit('ready');
+    if (!this.isPaused() && !this.destroyed) this.read(0);
+  }
+
+  /** Gives up an attempt: the next one begins with a new handle. @internal */
+  _replaceHandle(): void {
+    this._handle?.close();
+    this._handle = new TcpHandle(this.network);
+    this.prepare();
   }
 
   // ---- moving ----
 
   /** Hands the connection to the offload target. Never rejects: a refusal is a result with a status, and changes nothing. */
   offload(): Promise<OffloadResult> {
-    return this.move((connection, done) => connection.offload(done));
+    return this.move('offload');
   }
 
   /** Takes the connection back from the offload target. */
   upload(): Promise<OffloadResult> {
-    return this.move((connection, done) => connection.upload(done));
+    return this.move('upload');
   }
 
   /** Who runs the connection at this instant. */
   get owner(): ConnectionOwnerName {
-    return this.connection === null ? 'host' : this.connection.owner;
+    return this.lastConnection?.owner ?? 'host';
   }
 
   /** The moves of the connection, and refused attempts, oldest first. */
   get history(): readonly HistoryEntry[] {
-    return this.connection === null ? [] : this.connection.history;
+    return this.lastConnection?.history ?? [];
   }
 
   /** Counters that survive every move; null before `connect`. */
   get counters(): ConnectionCounters | null {
-    return this.connection === null ? null : this.connection.counters;
+    return this.lastConnection?.counters ?? null;
   }
 
   // ---- as node:net has them ----
 
-  get connecting(): boolean {
-    return this.isConnecting;
+  get pending(): boolean {
+    return this._handle === null || this.connecting;
   }
 
-  get pending(): boolean {
-    return this.connection === null || this.isConnecting;
+  get _connecting(): boolean {
+    return this.connecting;
   }
 
   get readyState(): 'opening' | 'open' | 'readOnly' | 'writeOnly' | 'closed' {
-    if (this.isConnecting) return 'opening';
+    if (this.connecting) return 'opening';
     if (this.readable && this.writable) return 'open';
     if (this.readable) return 'readOnly';
     return this.writable ? 'writeOnly' : 'closed';
   }
 
+  get bufferSize(): number | undefined {
+    return this._handle === null ? undefined : this.writableLength;
+  }
+
   get remoteAddress(): string | undefined {
-    return this.peer?.address;
+    return this._getpeername().address;
   }
 
   get remotePort(): number | undefined {
-    return this.peer?.port;
+    return this._getpeername().port;
   }
 
   get remoteFamily(): string | undefined {
-    return this.peer?.family;
+    return this._getpeername().family;
   }
 
   get localAddress(): string | undefined {
-    return this.local?.address;
+    return this._handle?.sockname()?.address;
   }
 
   get localPort(): number | undefined {
-    return this.local?.port;
+    return this._handle?.sockname()?.port;
   }
 
   get localFamily(): string | undefined {
-    return this.local?.family;
+    return this._handle?.sockname()?.family;
   }
 
   get bytesRead(): number {
-    return this.readBytes;
+    return this._handle === null ? this.finalBytesRead : this._handle.bytesRead;
+  }
+
+  /** Bytes given to the connection. */
+  get _bytesDispatched(): number {
+    return this._handle === null ? this.finalBytesWritten : this._handle.bytesWritten;
   }
 
   get bytesWritten(): number {
-    return this.writtenBytes + this.writableLength;
+    return this._bytesDispatched + (this.destroyed ? 0 : this.writableLength - this.inFlight);
   }
 
   address(): SocketAddress | Record<string, never> {
-    return this.local ?? {};
+    const name = this._handle?.sockname() ?? null;
+    return name === null ? {} : { ...name };
   }
 
-  setNoDelay(enable = true): this {
-    return this.configure((connection) => connection.setNoDelay(enable));
+  /** @internal */
+  _getpeername(): Partial<Endpoint> {
+    if (this._handle !== null && !this.connecting) this.peer ??= this._handle.peername();
+    return this.peer ?? {};
   }
 
-  /** @param delay milliseconds of idleness before the first probe; 0 leaves it as it is. */
-  setKeepAlive(enable = false, delay = 0): this {
-    return this.configure((connection) => connection.setKeepAlive(enable, delay));
-  }
-
-  /** Emits `timeout` after so many milliseconds without traffic; 0 switches it off. */
-  setTimeout(milliseconds: number, listener?: () => void): this {
-    this.idleMilliseconds = milliseconds;
-    if (listener !== undefined) {
-      if (milliseconds === 0) this.off('timeout', listener);
-      else this.once('timeout', listener);
-    }
-    this.restartIdleTimer();
+  /** Switches the Nagle algorithm off, or on again. */
+  setNoDelay(enable?: boolean): this {
+    const wanted = enable === undefined || Boolean(enable);
+    if (this._handle !== null && wanted !== this.isNoDelay) this._handle.setNoDelay(wanted);
+    this.isNoDelay = wanted;
     return this;
   }
 
-  get timeout(): number | undefined {
-    return this.idleMilliseconds === 0 ? undefined : this.idleMilliseconds;
+  /** @param delay milliseconds of idleness before the first probe; 0 leaves it as it is. */
+  setKeepAlive(enable?: boolean, delay = 0): this {
+    const wanted = Boolean(enable);
+    const seconds = delay / 1_000;
+    const isNew = wanted !== this.isKeepAlive || (wanted && seconds !== this.keepAliveDelay);
+    this.isKeepAlive = wanted;
+    this.keepAliveDelay = seconds;
+    if (this._handle !== null && isNew) this._handle.setKeepAlive(wanted, seconds);
+    return this;
+  }
+
+  /** Emits `timeout` after so many milliseconds without traffic; 0 switches it off. @throws as timers do */
+  setTimeout(milliseconds: number, listener?: () => void): this {
+    if (this.destroyed) return this;
+    this.timeout = milliseconds;
+    const duration = timerDuration(milliseconds, 'msecs');
+    if (this.idleTimer !== null) clearTimeout(this.idleTimer);
+    this.idleTimer = null;
+    if (listener !== undefined) validateFunction(listener, 'callback');
+    if (duration === 0) {
+      if (listener !== undefined) this.removeListener('timeout', listener);
+      return this;
+    }
+    this.idleTimer = setTimeout(() => this._onTimeout(), duration).unref();
+    if (listener !== undefined) this.once('timeout', listener);
+    return this;
+  }
+
+  /** @internal */
+  _onTimeout(): void {
+    const handle = this._handle;
+    if (handle !== null && this.lastWriteQueueSize > 0 && this.lastWriteQueueSize !== handle.writeQueueSize) {
+      // A long write is under way: that is no idleness.
+      this.lastWriteQueueSize = handle.writeQueueSize;
+      this._unrefTimer();
+      return;
+    }
+    this.emit('timeout');
+  }
+
+  /** There was traffic. @internal */
+  _unrefTimer(): void {
+    this.idleTimer?.refresh();
   }
 
   ref(): this {
-    this.wantsReference = true;
-    this.holdReference();
+    if (this._handle === null) this.once('connect', this.ref);
+    else this._handle.ref();
     return this;
   }
 
   unref(): this {
-    this.wantsReference = false;
-    this.dropReference();
+    if (this._handle === null) this.once('connect', this.unref);
+    else this._handle.unref();
     return this;
   }
 
@@ -226,179 +354,227 @@ export class Socket extends Duplex {
     else this.once('finish', () => this.destroy());
   }
 
-  /** Resets the connection. */
+  /** Resets the connection; one that is being opened as soon as it is open. */
   resetAndDestroy(): this {
-    this.connection?.abort();
-    this.destroy();
+    if (this._handle === null) this.destroy(stateError('ERR_SOCKET_CLOSED'));
+    else if (this.connecting) this.once('connect', () => this._reset());
+    else this._reset();
     return this;
+  }
+
+  /** @internal */
+  _reset(): this {
+    this.resetOnClose = true;
+    return this.destroy();
   }
 
   // ---- stream.Duplex ----
 
-  override _read(): void {
-    this.wantsData = true;
-    this.deliver();
+  override pause(): this {
+    if (this.userBuffer !== null && !this.connecting && this._handle?.reading) this._handle.readStop();
+    return super.pause();
+  }
+
+  override resume(): this {
+    this.startUserBuffer();
+    return super.resume();
+  }
+
+  override read(size?: number): unknown {
+    this.startUserBuffer();
+    return super.read(size);
+  }
+
+  /** After the peer has ended, an error that says so, instead of "write after end". */
+  override write(chunk: unknown, ...rest: unknown[]): boolean {
+    if (!this.endedByPeer || !this.writableEnded) {
+      return (super.write as (...values: unknown[]) => boolean).call(this, chunk, ...rest);
+    }
+    const error = stateError('EPIPE');
+    const callback = rest.find((value) => typeof value === 'function') as ((error: Error) => void) | undefined;
+    if (callback !== undefined) process.nextTick(callback, error);
+    this.destroy(error);
+    return false;
+  }
+
+  override _read(size: number): void {
+    const handle = this._handle;
+    if (this.connecting || handle === null) this.once('connect', () => this._read(size));
+    else if (!handle.reading) handle.readStart();
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    this.transmit(Buffer.from(chunk), callback);
+    this.transmit(() => chunk, callback);
   }
 
   override _writev(chunks: { chunk: Buffer }[], callback: (error?: Error | null) => void): void {
-    this.transmit(Buffer.concat(chunks.map(({ chunk }) => chunk)), callback);
+    this.transmit(() => Buffer.concat(chunks.map(({ chunk }) => chunk)), callback);
   }
 
   override _final(callback: (error?: Error | null) => void): void {
-    if (this.isConnecting) {
+    if (this.pending) {
       this.once('connect', () => this._final(callback));
       return;
     }
-    this.connection?.shutdown();
-    callback();
+    const handle = this._handle;
+    if (handle === null) callback();
+    else handle.shutdown(() => callback());
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.connecting = false;
     if (this.idleTimer !== null) clearTimeout(this.idleTimer);
-    this.idleTimer = null;
-    this.dropReference();
-    const { connection } = this;
-    if (connection !== null && connection.closeReason === undefined) abandon(connection, error !== null);
-    callback(error);
-    // After `error`, which the callback has queued.
-    process.nextTick(() => this.emit('close', error !== null));
-  }
-
-  // ---- the connection's side ----
-
-  private handlers(): ConnectionHandlers {
-    return {
-      connected: () => this.connected(),
-      readable: () => this.deliver(),
-      drained: () => this.drained(),
-      peerClosed: () => {
-        this.push(null);
-        // Someone has to read the end, or the stream would never close.
-        if (this.readableLength === 0 && !this.readableEnded) this.read(0);
-      },
-      closed: (_connection, reason) => this.connectionClosed(reason),
-      ownerChanged: () => this.emit('owner', this.owner),
-    };
-  }
-
-  private configure(setting: (connection: Connection) => void): this {
-    if (this.connection === null) this.settings.push(setting);
-    else setting(this.connection);
-    return this;
-  }
-
-  private attach(connection: Connection): void {
-    this.connection = connection;
-    this.peer = addressOf(connection.remoteAddress, connection.remotePort);
-    this.local = addressOf(connection.localAddress, connection.localPort);
-    this.holdReference();
-  }
-
-  private connected(): void {
-    if (!this.isConnecting) return;
-    this.isConnecting = false;
-    if (this.connection !== null) this.local = addressOf(this.connection.localAddress, this.connection.localPort);
-    this.restartIdleTimer();
-    this.emit('connect');
-    this.emit('ready');
-  }
-
-  private deliver(): void {
-    const { connection } = this;
-    while (this.wantsData && connection !== null) {
-      const bytes = connection.read();
-      if (bytes === null) return;
-      this.readBytes += bytes.length;
-      this.restartIdleTimer();
-      this.wantsData = this.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    const handle = this._handle;
+    if (handle === null) {
+      callback(error);
+      process.nextTick(() => this.emit('close', false));
+    } else {
+      this.finalBytesRead = handle.bytesRead;
+      this.finalBytesWritten = handle.bytesWritten;
+      // The connection's history and counters stay readable.
+      this.past = handle;
+      const closed = (): void => void this.emit('close', error !== null && error !== undefined);
+      if (this.resetOnClose) handle.reset(closed);
+      else handle.close(closed);
+      this.resetOnClose = false;
+      this._handle = null;
+      callback(error);
     }
+    const server = this._server;
+    if (server !== null) server._socketClosed(this);
   }
 
-  private transmit(bytes: Buffer, callback: (error?: Error | null) => void): void {
-    const { connection } = this;
-    if (connection === null || connection.closeReason !== undefined) {
-      callback(new SocketError('EPIPE', 'write', this.peer?.address, this.peer?.port));
+  // ---- the handle's side ----
+
+  /** @internal */
+  received(bytes: Uint8Array): void {
+    if (this.destroyed) return;
+    this._unrefTimer();
+    if (!this.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))) this._handle?.readStop();
+  }
+
+  /** @internal */
+  receivedInto(length: number): void {
+    const { onRead, userBuffer } = this;
+    if (this.destroyed || onRead === null || userBuffer === null) return;
+    this._unrefTimer();
+    const goesOn = onRead.callback(length, userBuffer) !== false;
+    if (typeof onRead.buffer === 'function') this.nextUserBuffer();
+    if (!goesOn) this._handle?.readStop();
+  }
+
+  /** @internal */
+  ended(): void {
+    if (this.destroyed) return;
+    this._unrefTimer();
+    this._handle?.readStop();
+    this.push(null);
+    super.read(0);
+  }
+
+  /** @internal */
+  failed(code: string): void {
+    // Who closes the host wants its sockets to go, and no error.
+    if (this.network.host.closed) this.destroy();
+    else this.destroy(new SocketError(code, 'read'));
+  }
+
+  /** @internal */
+  ownerChanged(): void {
+    this.emit('owner', this.owner);
+  }
+
+  private past: TcpHandle | null = null;
+
+  private get lastConnection() {
+    return (this._handle ?? this.past)?.connection ?? null;
+  }
+
+  private prepare(): void {
+    (this as unknown as { _undestroy(): void })._undestroy();
+    if (this._handle !== null) this.attachHandle(this._handle);
+  }
+
+  private attachHandle(handle: TcpHandle): void {
+    handle.owner = this;
+    if (this.onRead !== null) this.nextUserBuffer();
+  }
+
+  private nextUserBuffer(): void {
+    const { buffer } = this.onRead as OnReadOptions;
+    const next = typeof buffer === 'function' ? buffer() : buffer;
+    if (!(next instanceof Uint8Array)) return;
+    this.userBuffer = next;
+    this._handle?.useUserBuffer(next);
+  }
+
+  private startUserBuffer(): void {
+    if (this.userBuffer === null || this.connecting) return;
+    if (this._handle !== null && !this._handle.reading) this._handle.readStart();
+  }
+
+  private transmit(bytesOf: () => Buffer, callback: (error?: Error | null) => void): void {
+    if (this.connecting) {
+      const gone = (): void => callback(stateError('ERR_SOCKET_CLOSED_BEFORE_CONNECTION'));
+      this.once('close', gone);
+      this.once('connect', () => {
+        this.off('close', gone);
+        this.transmit(bytesOf, callback);
+      });
       return;
     }
-    this.writtenBytes += bytes.length;
-    this.restartIdleTimer();
-    if (connection.send(bytes)) callback();
-    else this.pendingWrite = callback;
-  }
-
-  private drained(): void {
-    const callback = this.pendingWrite;
-    this.pendingWrite = null;
-    callback?.();
-  }
-
-  private connectionClosed(reason: CloseReason): void {
-    this.drained();
-    // In good order: the stream closes by itself when the application has read to the end.
-    if (reason === null) return;
-    if (this.runtimeHost.closed) {
-      this.destroy();
+    const handle = this._handle;
+    if (handle === null) {
+      callback(stateError('ERR_SOCKET_CLOSED'));
       return;
     }
-    const syscall = this.isConnecting ? 'connect' : 'read';
-    this.isConnecting = false;
-    this.destroy(new SocketError(reason, syscall, this.peer?.address, this.peer?.port));
+    this._unrefTimer();
+    const bytes = bytesOf();
+    const before = handle.bytesWritten;
+    const isTaken = handle.write(bytes, (code) => {
+      this.inFlight = 0;
+      this.lastWriteQueueSize = 0;
+      if (this.destroyed) callback();
+      else if (code !== null && !this.network.host.closed) callback(new SocketError(code, 'write'));
+      else {
+        this._unrefTimer();
+        callback();
+      }
+    });
+    if (isTaken) callback();
+    else {
+      this.inFlight = handle.bytesWritten - before;
+      this.lastWriteQueueSize = handle.writeQueueSize;
+    }
   }
 
-  private move(start: (connection: Connection, done: (result: OffloadResult) => void) => void): Promise<OffloadResult> {
-    const { connection } = this;
+  private move(direction: 'offload' | 'upload'): Promise<OffloadResult> {
+    const connection = this._handle?.connection ?? null;
     if (connection === null || this.destroyed) {
       const reason = this.destroyed ? 'the socket was closed' : 'the socket is not connected';
       return Promise.resolve({ ok: false, status: NdisStatus.INVALID_STATE, reason });
     }
-    return new Promise((resolve) => start(connection, resolve));
-  }
-
-  private restartIdleTimer(): void {
-    if (this.idleMilliseconds === 0 || this.destroyed) {
-      if (this.idleTimer !== null) clearTimeout(this.idleTimer);
-      this.idleTimer = null;
-    } else if (this.idleTimer !== null) {
-      this.idleTimer.refresh();
-    } else {
-      this.idleTimer = setTimeout(() => {
-        this.idleTimer = null;
-        this.emit('timeout');
-      }, this.idleMilliseconds).unref();
-    }
-  }
-
-  private holdReference(): void {
-    if (this.holdsReference || !this.wantsReference || this.connection === null || this.destroyed) return;
-    this.holdsReference = true;
-    this.runtimeHost.runtime.ref();
-  }
-
-  private dropReference(): void {
-    if (!this.holdsReference) return;
-    this.holdsReference = false;
-    this.runtimeHost.runtime.unref();
+    return new Promise((resolve) => connection[direction](resolve));
   }
 }
 
-/**
- * The application has dropped the socket. Like a kernel the stack finishes what was written, unless bytes were left
- * unread or something failed: then, and when more arrives later, the peer must hear of it (RFC 9293 section 3.6.1).
- */
-function abandon(connection: Connection, failed: boolean): void {
-  if (failed || connection.unreadBytes > 0) {
-    connection.handlers = {};
-    connection.abort();
-    return;
-  }
-  connection.handlers = { readable: (orphan) => orphan.abort() };
-  connection.shutdown();
+/** Tells `diagnostics_channel` of a socket that a program has made. */
+export function publishClient(socket: Socket): void {
+  if (clientChannel.hasSubscribers) clientChannel.publish({ socket });
 }
 
-function addressOf(address: { family: 4 | 6; toString(): string }, port: number): SocketAddress {
-  return { address: address.toString(), family: address.family === 4 ? 'IPv4' : 'IPv6', port };
+function checkOptions(options: SocketOptions): void {
+  const modes = options as Readonly<Record<string, unknown>>;
+  for (const name of ['objectMode', 'readableObjectMode', 'writableObjectMode']) {
+    if (modes[name]) throw invalidArgValue(`options.${name}`, modes[name], 'is not supported');
+  }
+  if (options.keepAliveInitialDelay !== undefined) {
+    validateNumber(options.keepAliveInitialDelay, 'options.keepAliveInitialDelay');
+  }
+  if (options.fd !== undefined) throw invalidFdType('UNKNOWN');
+}
+
+function isOnRead(onread: OnReadOptions | undefined): onread is OnReadOptions {
+  if (typeof onread !== 'object' || onread === null || typeof onread.callback !== 'function') return false;
+  return onread.buffer instanceof Uint8Array || typeof onread.buffer === 'function';
 }

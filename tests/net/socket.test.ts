@@ -177,7 +177,8 @@ describe('errors', () => {
   });
 
   it('ECONNRESET when the peer drops unread bytes', async () => {
-    const { near, far } = await openPair(hosts, server, PORT);
+    const paused = createServer(hosts.server, { pauseOnConnect: true }).listen(PORT + 1);
+    const { near, far } = await openPair(hosts, paused, PORT + 1);
     near.write('nobody reads this');
     await until(() => (far.counters?.bytesReceived ?? 0) > 0);
     far.destroy();
@@ -196,11 +197,17 @@ describe('errors', () => {
     expect(error).toMatchObject({ code: 'ETIMEDOUT' });
   });
 
-  it('an address that is none, and a port that is none, are errors of the caller', () => {
-    expect(() => connect(hosts.client, { host: 'example.org', port: 80 })).toThrow(/"example.org" is no IP address/);
-    expect(() => connect(hosts.client, { host: '2001:db8::1', port: 80 })).toThrow(/IPv6/);
-    expect(() => connect(hosts.client, { host: SERVER_ADDRESS, port: 0 })).toThrow(RangeError);
-    expect(() => connect(hosts.client, { host: SERVER_ADDRESS, port: 65_536 })).toThrow(RangeError);
+  it('ENETUNREACH for a family that the host does not have', async () => {
+    const [error] = await once(connect(hosts.client, { host: '2001:db8::1', port: 80 }), 'error');
+    expect(error).toMatchObject({ code: 'ENETUNREACH', syscall: 'connect', address: '2001:db8::1', port: 80 });
+  });
+
+  it('a port that is none is an error of the caller', () => {
+    for (const port of [-1, 65_536, 1.5, Number.NaN]) {
+      const open = (): Socket => connect(hosts.client, { host: SERVER_ADDRESS, port });
+      expect(open).toThrow(RangeError);
+      expect(open).toThrow(/^Port should be >= 0 and < 65536\. Received type number \(/);
+    }
   });
 
   it('EADDRNOTAVAIL when every local port towards the peer is in use', async () => {
@@ -227,7 +234,7 @@ describe('timeouts and options', () => {
     expect(isBusy).toBe(false);
     expect(near.destroyed).toBe(false);
     near.setTimeout(0);
-    expect(near.timeout).toBeUndefined();
+    expect(near.timeout).toBe(0);
   });
 
   it('calls the listener of setTimeout', async () => {
