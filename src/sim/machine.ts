@@ -4,7 +4,7 @@ import type { LinkPort, Random } from '../link/index.ts';
 import { type ContractVerifier, createVerifier, Ndis, NdisStatus } from '../ndis/index.ts';
 import { SoftwareAdapter } from '../target/index.ts';
 import { stateName } from '../tcp/index.ts';
-import { IpAddress, MacAddress } from '../wire/index.ts';
+import { type AddressFamily, IpAddress, MacAddress } from '../wire/index.ts';
 import { DriftingClock } from './clock.ts';
 import { DelayedChannel } from './delayed-channel.ts';
 import { Middlebox, type Station } from './middlebox.ts';
@@ -15,13 +15,18 @@ import { invariant } from './violation.ts';
 /** The port that every machine listens on. */
 export const SERVER_PORT = 80;
 
-const PREFIX_LENGTH = 24;
+const PREFIX_LENGTHS: Readonly<Record<AddressFamily, number>> = { 4: 24, 6: 64 };
 
-/** Test network 1 of RFC 5737. */
+/** Test network 1 of RFC 5737, and the documentation prefix of RFC 3849. */
 const NETWORK = 0xc000_0200 | 0;
+const NETWORK_IPV6 = 0x2001_0db8;
 
-export function addressOf(side: Side): IpAddress {
-  return IpAddress.fromWords(4, NETWORK | (side === 'a' ? 1 : 2));
+export function addressOf(side: Side, family: AddressFamily): IpAddress {
+  return station(side === 'a' ? 1 : 2, family);
+}
+
+function station(number: number, family: AddressFamily): IpAddress {
+  return family === 4 ? IpAddress.fromWords(4, NETWORK | number) : IpAddress.fromWords(6, NETWORK_IPV6, 0, 0, number);
 }
 
 /** Locally administered. */
@@ -30,10 +35,10 @@ function macAddressOf(side: Side): MacAddress {
 }
 
 /** Who answers for the router that has the smaller MTU. */
-const ROUTER = IpAddress.fromWords(4, NETWORK | 3);
+const ROUTER = 3;
 
 const STATIONS: readonly Station[] = SIDES.map((side) => ({
-  address: addressOf(side),
+  address: addressOf(side, 4),
   macAddress: macAddressOf(side),
 }));
 
@@ -76,7 +81,7 @@ export class Machine {
   private readonly channel: DelayedChannel;
   private isPaused = false;
 
-  constructor(world: World, side: Side, plan: MachinePlan, link: LinkPort, random: Random) {
+  constructor(world: World, side: Side, plan: MachinePlan, family: AddressFamily, link: LinkPort, random: Random) {
     this.world = world;
     this.side = side;
     this.plan = plan;
@@ -86,7 +91,7 @@ export class Machine {
     this.adapterClock = new DriftingClock(plan.adapterClock.offsetMicroseconds, plan.adapterClock.driftPartsPerMillion);
     const adapterNow = () => this.adapterClock.at(timeline.now);
     this.channel = new DelayedChannel(random.fork(), adapterNow, plan.down, plan.up);
-    this.middlebox = new Middlebox(world, link, plan.middlebox, random.fork(), STATIONS, ROUTER);
+    this.middlebox = new Middlebox(world, link, plan.middlebox, random.fork(), STATIONS, station(ROUTER, family));
     const nicRandom = random.fork();
     const hostRandom = random.fork();
     const ndis = new Ndis({ verifier: this.verifier });
@@ -106,8 +111,11 @@ export class Machine {
       name: `host-${side}`,
       ndis,
       adapter: this.adapter.initialize(ndis),
-      address: addressOf(side),
-      prefixLength: PREFIX_LENGTH,
+      address: addressOf(side, family),
+      prefixLength: PREFIX_LENGTHS[family],
+      // What is to be tested here happens in the first seconds.
+      duplicateAddressProbes: 0,
+      acceptRouterAdvertisements: false,
       parameters: plan.parameters,
       random: () => hostRandom.int32(),
       now: this.hostClock.at(timeline.now),
@@ -142,6 +150,12 @@ export class Machine {
   get offloadedObjects(): number {
     const { connections, paths, neighbors } = this.adapter.nic.core;
     return connections.size + paths.size + neighbors.size;
+  }
+
+  /** What is left in the NIC besides objects: send bytes, flows, local addresses. */
+  get leftInTarget(): number {
+    const { transmitBytes, flows, localAddresses } = this.adapter.nic.core;
+    return transmitBytes + flows.size + localAddresses.size;
   }
 
   /** Messages under way between the halves of the target. */
@@ -214,7 +228,7 @@ export class Machine {
   }
 
   private incident(): void {
-    switch (this.random.below(5)) {
+    switch (this.random.below(6)) {
       case 0:
         this.pause();
         return;
@@ -226,6 +240,9 @@ export class Machine {
         this.note('requests uploads');
         this.world.coverage.count('upload requests');
         this.adapter.requestUploads();
+        return;
+      case 3:
+        this.flap();
         return;
       default:
         this.refuseNext();
@@ -251,6 +268,14 @@ export class Machine {
     this.note('resumes');
     this.isPaused = false;
     this.adapter.indicateResume();
+  }
+
+  /** The link goes down and comes up again, as far as the adapter says; frames pass all the same. */
+  private flap(): void {
+    this.note('says that its link is down');
+    this.world.coverage.count('links down');
+    this.adapter.indicateLink(false);
+    this.world.timeline.after(this.random.below(100_000), () => this.adapter.indicateLink(true));
   }
 
   private refuseNext(): void {

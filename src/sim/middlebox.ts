@@ -1,6 +1,6 @@
 /**
  * What lies between the wire and a machine: a frame check for ARP, a router with a smaller MTU, middleboxes that add IP
- * options and urgent pointers, and an attacker. It sees the frames that the machine receives.
+ * options and urgent pointers, one that cuts datagrams into fragments, and an attacker. It sees the frames that the machine receives.
  */
 import { discardFrame, type LinkPort, type Random } from '../link/index.ts';
 import { EtherType, type IpAddress, type MacAddress, readInt32, readUint16, TcpFlag } from '../wire/index.ts';
@@ -8,8 +8,10 @@ import {
   datagramLength,
   flagsOf,
   forgedSyn,
-  fragmentationNeeded,
+  fragmentsOf,
   isPlainSegment,
+  OPTIONS_LENGTH,
+  packetTooBig,
   staleReset,
   withIpOptions,
   withUrgentPointer,
@@ -75,8 +77,8 @@ export class Middlebox implements LinkPort {
     } else if (world.timeline.now >= plan.narrowAt && datagramLength(frame) > plan.narrowMtu) {
       this.refuse(frame);
     } else {
-      this.onReceive(world.healed ? frame : this.mangled(frame));
-      if (!world.healed) this.attack(frame);
+      if (world.healed) this.onReceive(frame);
+      else this.disturb(frame);
     }
   }
 
@@ -95,16 +97,31 @@ export class Middlebox implements LinkPort {
   private refuse(frame: Uint8Array): void {
     const { world, opposite } = this;
     world.coverage.count('segments too large for the path');
-    const answer = fragmentationNeeded(frame, this.plan.narrowMtu, this.router.word0);
+    const answer = packetTooBig(frame, this.plan.narrowMtu, this.router);
     world.log.frame(world.timeline.now, `to ${opposite?.name}`, answer);
     opposite?.onReceive(answer);
+  }
+
+  private disturb(frame: Uint8Array): void {
+    const { plan, random, world } = this;
+    if (random.chance(plan.fragments)) {
+      world.coverage.count('datagrams in fragments');
+      const parts = fragmentsOf(frame, random.below(1500), random.int32());
+      // A fragment may get lost, and the order may change.
+      if (random.chance(0.1)) parts.shift();
+      if (random.chance(0.3)) parts.reverse();
+      for (const part of parts) this.onReceive(part);
+    } else {
+      this.onReceive(this.mangled(frame));
+    }
+    this.attack(frame);
   }
 
   private mangled(frame: Uint8Array): Uint8Array {
     const { plan, random, world } = this;
     // A SYN with options would make the connection one that is never offloaded (INIT-03).
     const isSyn = (flagsOf(frame) & TcpFlag.SYN) !== 0;
-    if (random.chance(plan.ipOptions) && !isSyn && datagramLength(frame) + 4 <= this.mtu) {
+    if (random.chance(plan.ipOptions) && !isSyn && datagramLength(frame) + OPTIONS_LENGTH <= this.mtu) {
       world.coverage.count('datagrams with IP options');
       return withIpOptions(frame);
     }
@@ -120,8 +137,22 @@ export class Middlebox implements LinkPort {
     const { plan, random, world } = this;
     if (!random.chance(plan.forged) || (flagsOf(frame) & (TcpFlag.SYN | TcpFlag.RST)) !== 0) return;
     world.coverage.count('forged segments');
-    const forged = random.chance(0.5) ? forgedSyn(frame) : staleReset(frame, 200_000 + random.below(1_000_000));
-    world.log.frame(world.timeline.now, 'forged', forged);
-    this.onReceive(forged);
+    const stale = staleReset(frame, 200_000_000 + random.below(1_000_000_000));
+    switch (random.below(3)) {
+      case 0:
+        this.inject(this, forgedSyn(frame));
+        return;
+      case 1:
+        this.inject(this, stale);
+        return;
+      default:
+        // RFC 5927: about a segment that was never sent.
+        if (this.opposite !== null) this.inject(this.opposite, packetTooBig(stale, 600, this.router));
+    }
+  }
+
+  private inject(at: Middlebox, forged: Uint8Array): void {
+    this.world.log.frame(this.world.timeline.now, `forged, to ${at.name}`, forged);
+    at.onReceive(forged);
   }
 }

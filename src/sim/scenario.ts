@@ -3,6 +3,7 @@ import type { OffloadPolicy } from '../host/index.ts';
 import { type DirectionSettings, Random } from '../link/index.ts';
 import type { SendHandBack, TargetLimits } from '../target/index.ts';
 import { DEFAULT_TCP_PARAMETERS, type TcpParameters } from '../tcp/index.ts';
+import { IPV6_MINIMUM_MTU } from '../wire/index.ts';
 import type { ChannelDelay } from './delayed-channel.ts';
 
 /** The two machines of a simulation. */
@@ -28,6 +29,8 @@ export interface MiddleboxPlan {
   readonly ipOptions: number;
   readonly urgent: number;
   readonly forged: number;
+  /** Cut into two fragments. */
+  readonly fragments: number;
   /** When the path becomes narrower, and from then on its MTU, bytes; Infinity: never. It stays so. */
   readonly narrowAt: number;
   readonly narrowMtu: number;
@@ -92,6 +95,8 @@ export interface ConnectionPlan {
 export interface Scenario {
   readonly seed: number;
   readonly wireSeed: number;
+  /** What the machines speak: half of the scenarios are about IPv6. */
+  readonly family: 4 | 6;
   readonly mtu: number;
   readonly wire: Partial<DirectionSettings>;
   readonly machines: Readonly<Record<Side, MachinePlan>>;
@@ -100,6 +105,8 @@ export interface Scenario {
   readonly healAt: number;
 }
 
+const FAMILY_SEED = 0x1b56_cafe;
+
 const KIBIBYTE = 1024;
 const MILLISECOND = 1000;
 const SECOND = 1_000_000;
@@ -107,7 +114,10 @@ const SECOND = 1_000_000;
 /** Draws a scenario. The same generator state gives the same scenario. */
 export function drawScenario(seed: number): Scenario {
   const random = new Random(seed);
-  const mtu = pick(random, [576, 1006, 1500, 1500, 1500, 4000, 9000]);
+  // A generator of its own: what else is drawn does not depend on it.
+  const family = new Random(seed ^ FAMILY_SEED).chance(0.5) ? 6 : 4;
+  const drawn = pick(random, [576, 1006, 1500, 1500, 1500, 4000, 9000]);
+  const mtu = family === 4 ? drawn : Math.max(drawn, IPV6_MINIMUM_MTU);
   const healAt = between(random, 500, 4000) * MILLISECOND;
   // The same volume in small segments costs more steps: the volume follows the segment size.
   const volume = Math.min(1, Math.max(0.3, mtu / 1500));
@@ -117,9 +127,10 @@ export function drawScenario(seed: number): Scenario {
   return {
     seed,
     wireSeed: random.int32() >>> 0,
+    family,
     mtu,
     wire: drawWire(random, mtu),
-    machines: { a: drawMachine(random, healAt, mtu), b: drawMachine(random, healAt, mtu) },
+    machines: { a: drawMachine(random, healAt, mtu, family), b: drawMachine(random, healAt, mtu, family) },
     connections,
     healAt,
   };
@@ -142,7 +153,7 @@ function drawWire(random: Random, mtu: number): Partial<DirectionSettings> {
   };
 }
 
-function drawMachine(random: Random, healAt: number, mtu: number): MachinePlan {
+function drawMachine(random: Random, healAt: number, mtu: number, family: 4 | 6): MachinePlan {
   const isCalm = random.chance(0.05);
   const moves = pick(random, [2, 5, 10, 20, 50, 100, 300]) * MILLISECOND;
   const incidents = random.chance(0.4) ? between(random, 100, 1500) * MILLISECOND : Number.POSITIVE_INFINITY;
@@ -152,7 +163,7 @@ function drawMachine(random: Random, healAt: number, mtu: number): MachinePlan {
     adapterClock: drawClock(random),
     down: drawChannelDelay(random),
     up: drawChannelDelay(random),
-    middlebox: drawMiddlebox(random, healAt, mtu),
+    middlebox: drawMiddlebox(random, healAt, mtu, family),
     parameters: drawParameters(random),
     offloadPolicy: pick(random, ['never', 'never', 'never', 'auto', 'always']),
     receiveBufferBytes: pick(random, [2, 8, 32, 64, 128, 1024]) * KIBIBYTE,
@@ -166,7 +177,7 @@ function drawMachine(random: Random, healAt: number, mtu: number): MachinePlan {
   };
 }
 
-function drawMiddlebox(random: Random, healAt: number, mtu: number): MiddleboxPlan {
+function drawMiddlebox(random: Random, healAt: number, mtu: number, family: 4 | 6): MiddleboxPlan {
   const isIdle = random.chance(0.6);
   const narrows = !isIdle && mtu > 600 && random.chance(0.5);
   return {
@@ -175,7 +186,8 @@ function drawMiddlebox(random: Random, healAt: number, mtu: number): MiddleboxPl
     urgent: pick(random, [0, 0, 0.005]),
     forged: pick(random, [0, 0.02]),
     narrowAt: narrows ? between(random, 0, healAt) : Number.POSITIVE_INFINITY,
-    narrowMtu: between(random, 580, mtu - 1),
+    narrowMtu: Math.max(family === 4 ? 0 : IPV6_MINIMUM_MTU, between(random, 580, mtu - 1)),
+    fragments: pick(random, [0, 0, 0.02, 0.1]),
   };
 }
 

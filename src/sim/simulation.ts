@@ -77,15 +77,15 @@ export class Simulation {
       timeline: this.timeline,
       log: this.log,
       coverage: this.coverage,
-      isLossy: loss + corrupt > 0,
+      isLossy: loss + corrupt + SIDES.reduce((sum, side) => sum + fragmentsOn(scenario, side), 0) > 0,
       healed: false,
     };
     this.wire = new MemoryWire({ seed: scenario.wireSeed, both: scenario.wire, now: () => this.timeline.now });
     this.wire.observer = (time, direction, frame, fate) => this.observe(time, direction, frame, fate);
     this.timeline.add(this.wire, new DriftingClock(0, 0));
     this.machines = {
-      a: new Machine(this.world, 'a', scenario.machines.a, this.wire.a, this.random.fork()),
-      b: new Machine(this.world, 'b', scenario.machines.b, this.wire.b, this.random.fork()),
+      a: new Machine(this.world, 'a', scenario.machines.a, scenario.family, this.wire.a, this.random.fork()),
+      b: new Machine(this.world, 'b', scenario.machines.b, scenario.family, this.wire.b, this.random.fork()),
     };
     this.machines.a.middlebox.opposite = this.machines.b.middlebox;
     this.machines.b.middlebox.opposite = this.machines.a.middlebox;
@@ -126,7 +126,10 @@ export class Simulation {
 
   private open(side: Side, party: Party): void {
     const { stack } = this.machines[side];
-    const connection = stack.connect({ address: addressOf(otherSide(side)), port: SERVER_PORT }, party.handlers);
+    const connection = stack.connect(
+      { address: addressOf(otherSide(side), this.scenario.family), port: SERVER_PORT },
+      party.handlers,
+    );
     this.log.note(this.timeline.now, `${party.name} opens from port ${connection.localPort}`);
     if (party.peer !== null) this.expected.set(`${side}:${connection.localPort}`, party.peer);
     party.attach(connection);
@@ -187,15 +190,23 @@ export class Simulation {
     for (const side of SIDES) {
       invariant(this.isSilent(side), () => `something was left behind: ${this.describeLeft(side)}`);
       const { asked, answered } = this.machines[side].moves;
+      this.checkPathMtu(side);
       invariant(asked === answered, () => `host-${side}: ${asked} moves were asked for, ${answered} answered`);
     }
   }
 
+  /** Nobody but the router may talk a host into smaller segments (RFC 5927 section 7). */
+  private checkPathMtu(side: Side): void {
+    const narrows = SIDES.some((each) => this.scenario.machines[each].middlebox.narrowAt !== Number.POSITIVE_INFINITY);
+    const { pathMtuReductions } = this.machines[side].stack.statistics;
+    invariant(narrows || pathMtuReductions === 0, () => `host-${side} believed a forged ICMP message`);
+  }
+
   /** Nothing is outstanding between the host, NDIS and the target. */
   private isSilent(side: Side): boolean {
-    const { verifier, messagesUnderWay } = this.machines[side];
+    const { verifier, messagesUnderWay, leftInTarget } = this.machines[side];
     const { objects, operations, requests, indicated } = verifier.summary();
-    return messagesUnderWay + objects + operations + requests + indicated === 0;
+    return messagesUnderWay + leftInTarget + objects + operations + requests + indicated === 0;
   }
 
   private describeLeft(side: Side): string {
@@ -266,4 +277,10 @@ export class Simulation {
       coverage: this.coverage.toJSON(),
     };
   }
+}
+
+/** How often a machine's datagrams come in fragments, of which some get lost. */
+function fragmentsOn(scenario: Scenario, side: Side): number {
+  const { isIdle, fragments } = scenario.machines[side].middlebox;
+  return isIdle ? 0 : fragments;
 }
