@@ -60,11 +60,10 @@ export class LinkHost {
     options: LinkOptions,
     settings: Pick<HostOptions, 'offloadPolicy' | 'targetLimits'>,
   ): Promise<LinkHost> {
-    const { address, router, pcap } = options;
-    if (address === undefined) throw new UsageError('The host needs an address on the link: give --address.');
-    const own = IpAddress.parse(address.address);
-    if (own === null || own.family !== 4) {
-      throw new UsageError(`${address.address} is an IPv6 address: only IPv4 is supported so far.`);
+    const { address: [first, ...others] = [], router, pcap } = options;
+    const own = first === undefined ? null : IpAddress.parse(first.address);
+    if (first === undefined || own === null) {
+      throw new UsageError('The host needs an address on the link: give --address.');
     }
     const link = await openLink(name, options);
     const runtime = new NodeRuntime();
@@ -76,9 +75,10 @@ export class LinkHost {
         name: 'host',
         runtime,
         link: capture?.port ?? link.port,
-        address: address.address,
-        prefixLength: address.prefixLength,
-        gateway: router,
+        address: first.address,
+        prefixLength: first.prefixLength,
+        addresses: others,
+        gateways: router ?? [],
         macAddress: (link.macAddress ?? macAddressFor(own)).toString(),
         ...settings,
       });
@@ -121,9 +121,9 @@ export class LinkHost {
   }
 }
 
-/** A locally administered address that is the host's own on its network, and the same at every start: 02:00 and the IP. */
+/** A locally administered address, the same at every start: 02:00 and the (last) 32 bits of the IP address. */
 function macAddressFor(address: IpAddress): MacAddress {
-  const word = address.word0;
+  const word = address.family === 4 ? address.word0 : address.word3;
   return MacAddress.fromBytes(Uint8Array.of(2, 0, word >>> 24, (word >>> 16) & 0xff, (word >>> 8) & 0xff, word & 0xff));
 }
 

@@ -18,8 +18,8 @@ export interface HostAddress {
 /** The options as commander gives them. */
 export interface LinkOptions {
   readonly link?: LinkName;
-  readonly address?: HostAddress;
-  readonly router?: string;
+  readonly address?: readonly HostAddress[];
+  readonly router?: readonly string[];
   readonly mtu?: number;
   readonly pcap?: string;
   /** False after `--no-segmentation`. */
@@ -47,8 +47,8 @@ export function parseLinkName(text: string): LinkName {
   return { kind, name };
 }
 
-/** `ADDRESS/PREFIX`. */
-export function parseHostAddress(text: string): HostAddress {
+/** `ADDRESS/PREFIX`, given once or more often. */
+export function parseHostAddress(text: string, before: readonly HostAddress[] = []): readonly HostAddress[] {
   const [address, prefix, ...rest] = text.split('/');
   const parsed = IpAddress.parse(address);
   const prefixLength = Number(prefix);
@@ -56,7 +56,7 @@ export function parseHostAddress(text: string): HostAddress {
   if (parsed === null || rest.length > 0 || !/^\d{1,3}$/.test(prefix ?? '') || prefixLength > longest) {
     throw new InvalidArgumentError('Use ADDRESS/PREFIX, for example 10.77.0.2/24.');
   }
-  return { address, prefixLength };
+  return [...before, { address, prefixLength }];
 }
 
 /** An IP address as numbers. */
@@ -65,17 +65,25 @@ export function parseAddress(text: string): string {
   return text;
 }
 
+/** As `parseAddress`, given once or more often. */
+function parseAddresses(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, parseAddress(text)];
+}
+
 /** A port to connect to, or to listen on. */
 export const parsePort = parseInteger(1, 65_535);
 
 /** Adds the options to a command; where a link is `required` the command has no other way out. */
 export function addLinkOptions(command: Command, required: boolean): Command {
   const link = new Option('--link <kind:name>', 'run the host on this link').argParser(parseLinkName);
-  const address = new Option('--address <address/prefix>', 'IP address of the host on the link, with its network');
+  const address = new Option(
+    '--address <address/prefix>',
+    'IP address of the host on the link, with its network; may be repeated',
+  );
   return command
     .addOption(link.makeOptionMandatory(required))
     .addOption(address.argParser(parseHostAddress).makeOptionMandatory(required))
-    .option('--router <address>', 'IP address of the default router on the link', parseAddress)
+    .option('--router <address>', 'IP address of the default router on the link; one per family', parseAddresses)
     .option('--mtu <bytes>', 'largest IP packet of the link', parseInteger(576, 65_535))
     .option('--pcap <file>', 'record what passes the link; segments are cut by the host then')
     .option('--no-segmentation', 'cut segments and sum checksums in the host, not in the kernel');

@@ -51,7 +51,7 @@ function runListen(port: number, options: NetcatOptions): Promise<void> {
     const server = new Server(linkHost.host, { allowHalfOpen: true });
     const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve));
     server.listen(port);
-    console.error(`listening ${linkHost.host.address}:${port}`);
+    console.error(`listening on port ${port}`);
     const socket = await accepted;
     server.close();
     await relay(socket);

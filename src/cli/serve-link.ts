@@ -34,7 +34,7 @@ export async function serveOnLink(directory: string, link: LinkName, options: Se
   });
   try {
     server.listen(options.port);
-    console.log(`listening http://${host.address}${options.port === 80 ? '' : `:${options.port}`}`);
+    for (const { address } of options.address ?? []) console.log(`listening ${urlOf(address, options.port)}`);
     await Promise.race([interrupted(), linkHost.failed]);
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     files.drain();
@@ -47,6 +47,11 @@ export async function serveOnLink(directory: string, link: LinkName, options: Se
   console.log(
     `served; connections went to the target ${offloads} times, came back ${uploads} times, ${offloadsRefused} refused`,
   );
+}
+
+function urlOf(address: string, port: number): string {
+  const host = address.includes(':') ? `[${address}]` : address;
+  return `http://${host}${port === 80 ? '' : `:${port}`}`;
 }
 
 function elapsed(milliseconds: number): Promise<void> {

@@ -11,6 +11,7 @@ import { hasProgram } from '../support/debian.ts';
 import {
   type CommandResult,
   HOST_ADDRESS,
+  HOST_ADDRESS_6,
   hasKernel,
   interfaceExists,
   KERNEL_ADDRESS,
@@ -87,11 +88,13 @@ describe.runIf(hasKernel())('on a TAP', () => {
       const tap = uniqueName('ct');
       const file = noise(20 * MEBIBYTE);
       writeFileSync(join(directory, 'file'), file);
-      const serving = start('serve', directory, ...onTap(tap), ...variant);
-      await said(serving, /^listening http:\/\/10\.77\.0\.2$/m);
+      const serving = start('serve', directory, ...onTap(tap), '--address', `${HOST_ADDRESS_6}/64`, ...variant);
+      await said(serving, /^listening http:\/\/10\.77\.0\.2\nlistening http:\/\/\[fd00:77::2\]$/m);
       moveInto(peer, tap);
       const downloads = await Promise.all(
-        Array.from({ length: 4 }, () => peer.run('curl', ['-sS', `http://${HOST_ADDRESS}/file`])),
+        [HOST_ADDRESS, HOST_ADDRESS, `[${HOST_ADDRESS_6}]`, `[${HOST_ADDRESS_6}]`].map((address) =>
+          peer.run('curl', ['-sS', '-g', `http://${address}/file`]),
+        ),
       );
       for (const { stdout, stderr } of downloads) {
         expect(stderr).toBe('');
@@ -157,7 +160,7 @@ describe.runIf(hasKernel())('on a TAP', () => {
     const tap = uniqueName('ct');
     const [ours, theirs] = [noise(MEBIBYTE), noise(MEBIBYTE)];
     const listening = start('listen', '9', ...onTap(tap));
-    await said(listening, /listening 10\.77\.0\.2:9/);
+    await said(listening, /listening on port 9/);
     moveInto(peer, tap);
     listening.child.stdin?.end(ours);
     const script = `
@@ -254,7 +257,7 @@ describe('on a stream link', () => {
     const socket = join(directory, 'wire');
     const [ours, theirs] = [noise(2 * MEBIBYTE), noise(MEBIBYTE)];
     const listening = start('listen', '9', '--link', `stream:listen:${socket}`, '--address', '192.0.2.1/24');
-    await said(listening, /listening 192\.0\.2\.1:9/);
+    await said(listening, /listening on port 9/);
     listening.child.stdin?.end(theirs);
     const connecting = start('connect', '192.0.2.1', '9', '--link', `stream:${socket}`, '--address', '192.0.2.2/24');
     connecting.child.stdin?.end(ours);

@@ -6,6 +6,7 @@ import {
   buildTcpFrame,
   DropReason,
   EthernetHeader,
+  EtherType,
   FrameBuffers,
   type FrameRoute,
   IpAddress,
@@ -13,6 +14,7 @@ import {
   parseEthernet,
   parseIpv4,
   parseTcp,
+  readUint16,
   TcpFlag,
   TcpHeader,
 } from '../../src/wire/index.ts';
@@ -30,7 +32,14 @@ const ROUTE = {
   flowLabel: 0,
 } satisfies FrameRoute & { flowLabel: number };
 
+const ROUTE_6 = {
+  ...ROUTE,
+  sourceAddress: IpAddress.parse('fd00:77::1') as IpAddress,
+  destinationAddress: IpAddress.parse('fd00:77::2') as IpAddress,
+} satisfies FrameRoute;
+
 interface Segment {
+  family: 4 | 6;
   sequence: number;
   text: number;
   flags: number;
@@ -42,6 +51,7 @@ interface Segment {
 }
 
 const PLAIN: Segment = {
+  family: 4,
   sequence: 0,
   text: 1000,
   flags: TcpFlag.ACK,
@@ -75,7 +85,7 @@ function frameOf(changes: Partial<Segment>): Uint8Array {
   };
   return buildTcpFrame(
     buffers,
-    { ...ROUTE, typeOfService: s.typeOfService },
+    { ...(s.family === 4 ? ROUTE : ROUTE_6), typeOfService: s.typeOfService },
     s.sequence & 0xff,
     header,
     payload,
@@ -114,11 +124,18 @@ function join(frames: readonly Uint8Array[]): { frame: Uint8Array; valid: boolea
   return out;
 }
 
-function parsed(frame: Uint8Array): { ip: Ipv4Header; tcp: TcpHeader } {
+/** The packet's length and its segment. */
+function parsed(frame: Uint8Array): { ip: { totalLength: number }; tcp: TcpHeader } {
   const ethernet = new EthernetHeader();
   const ip = new Ipv4Header();
   const tcp = new TcpHeader();
   expect(parseEthernet(frame, 0, frame.length, ethernet)).toBe(DropReason.NONE);
+  if (ethernet.etherType === EtherType.IPV6) {
+    const length = readUint16(frame, 18);
+    expect(frame.length).toBe(54 + length);
+    expect(parseTcp(frame, 54, length, tcp)).toBe(DropReason.NONE);
+    return { ip: { totalLength: 40 + length }, tcp };
+  }
   expect(parseIpv4(frame, ethernet.payloadOffset, ethernet.payloadLength, ip)).toBe(DropReason.NONE);
   expect(parseTcp(frame, ip.payloadOffset, ip.payloadLength, tcp)).toBe(DropReason.NONE);
   return { ip, tcp };
@@ -141,6 +158,19 @@ describe('the coalescer', () => {
     expect(ip.totalLength).toBe(20 + 32 + 3000);
     expect([tcp.sequence, tcp.acknowledgment, tcp.window, tcp.timestampValue]).toEqual([0, 77, 500, 5]);
     expect(tcp.flags).toBe(TcpFlag.ACK);
+  });
+
+  it('joins what comes over IPv6', () => {
+    expect(texts(follow(70, { family: 6 }))).toEqual([65_000, 5_000]);
+    const [{ frame }] = join(follow(3, { family: 6 }));
+    expect(parsed(frame).ip.totalLength).toBe(40 + 32 + 3000);
+    expect(texts([frameOf({}), frameOf({ sequence: 1000, family: 6 })])).toEqual([1000, 1000]);
+    expect(texts([frameOf({ family: 6 }), frameOf({ sequence: 1000, family: 6, typeOfService: 3 })])).toEqual([
+      1000, 1000,
+    ]);
+    const damaged = frameOf({ family: 6, sequence: 1000 });
+    damaged[40] ^= 1;
+    expect(join([frameOf({ family: 6 }), damaged]).map(({ valid }) => valid)).toEqual([true, false]);
   });
 
   it('ends at a pushed segment, and at a shorter one', () => {

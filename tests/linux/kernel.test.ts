@@ -5,7 +5,15 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { churn } from '../../src/cli/churn.ts';
 import { ImpairedPort } from '../../src/link/index.ts';
 import { connect, Server, type Socket } from '../../src/net/index.ts';
-import { HOST_ADDRESS, hasKernel, KERNEL_ADDRESS, TapHost, type TapHostOptions } from '../support/namespace.ts';
+import {
+  HOST_ADDRESS,
+  HOST_ADDRESS_6,
+  hasKernel,
+  KERNEL_ADDRESS,
+  KERNEL_ADDRESS_6,
+  TapHost,
+  type TapHostOptions,
+} from '../support/namespace.ts';
 import { noise, readAll } from '../support/streams.ts';
 
 const PORT = 8000;
@@ -74,14 +82,21 @@ function expectCleanKernel(host: TapHost): void {
 }
 
 describe.runIf(hasKernel())('against the kernel', () => {
-  for (const offload of [true, false]) {
-    const name = offload ? 'class A (checksum and segmentation offload)' : 'class B (no offload)';
+  for (const [offload, ours6] of [
+    [true, false],
+    [false, false],
+    [true, true],
+    [false, true],
+  ]) {
+    const [hostAddress, kernelAddress] = ours6 ? [HOST_ADDRESS_6, KERNEL_ADDRESS_6] : [HOST_ADDRESS, KERNEL_ADDRESS];
+    const family = ours6 ? 'IPv6' : 'IPv4';
+    const name = `${family}, ${offload ? 'class A (checksum and segmentation offload)' : 'class B (no offload)'}`;
 
     it(`${name}: the kernel opens, both send 16 MiB`, async () => {
       const host = open({ offload });
       const [ours, theirs] = [noise(16 * MEBIBYTE), noise(16 * MEBIBYTE)];
       const accepted = accept(host);
-      const peer = host.namespace.run('node', ['-e', CLIENT, HOST_ADDRESS, String(PORT)], theirs);
+      const peer = host.namespace.run('node', ['-e', CLIENT, hostAddress, String(PORT)], theirs);
       await exchange(await accepted, peer, ours, theirs);
       expectCleanKernel(host);
       expect(host.host.adapter.drops).toEqual({});
@@ -110,7 +125,7 @@ describe.runIf(hasKernel())('against the kernel', () => {
       const stdout = readAll(child.stdout as Readable);
       const exited = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));
       await listening;
-      const socket = connect(host.host, { host: KERNEL_ADDRESS, port: PORT, allowHalfOpen: true });
+      const socket = connect(host.host, { host: kernelAddress, port: PORT, allowHalfOpen: true });
       const counts = { down: 0, up: 0, refused: 0 };
       socket.once('connect', () => churn(socket, counts));
       const peer = stdout.then(async (bytes) => ({ stdout: bytes, stderr: '', code: await exited }));

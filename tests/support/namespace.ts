@@ -9,6 +9,8 @@ import { hasProgram } from './debian.ts';
 /** Our address and the kernel's. Each test has a namespace of its own, so that all may use the same. */
 export const HOST_ADDRESS = '10.77.0.2';
 export const KERNEL_ADDRESS = '10.77.0.1';
+export const HOST_ADDRESS_6 = 'fd00:77::2';
+export const KERNEL_ADDRESS_6 = 'fd00:77::1';
 
 /** Why TAPs and namespaces cannot be had here; null when they can. */
 function whyNot(): string | null {
@@ -151,6 +153,8 @@ export class TapHost {
       link: options.wrap?.(this.link, this.runtime) ?? this.link,
       address: HOST_ADDRESS,
       prefixLength: 24,
+      addresses: [{ address: HOST_ADDRESS_6, prefixLength: 64 }],
+      duplicateAddressProbes: 0,
       macAddress: '02:00:00:00:00:02',
       offloadPolicy: 'never',
       verify: true,
@@ -172,6 +176,8 @@ export class TapHost {
 export function moveInto(namespace: Namespace, interfaceName: string): void {
   execFileSync('ip', ['link', 'set', interfaceName, 'netns', namespace.name]);
   namespace.ip('address', 'add', `${KERNEL_ADDRESS}/24`, 'dev', interfaceName);
+  // Without detection of duplicates, which takes a second.
+  namespace.ip('address', 'add', `${KERNEL_ADDRESS_6}/64`, 'dev', interfaceName, 'nodad');
   namespace.ip('link', 'set', interfaceName, 'up');
 }
 
