@@ -8,17 +8,29 @@ import {
   EmbeddedSegment,
   EthernetHeader,
   Icmpv4Message,
+  Icmpv6EmbeddedSegment,
+  Icmpv6Message,
+  IpPacket,
+  IpProtocol,
   Ipv4Header,
+  Ipv6Header,
   internetChecksum,
+  NdpMessage,
   parseArp,
   parseEmbeddedSegment,
   parseEthernet,
   parseIcmpv4,
+  parseIcmpv6,
+  parseIcmpv6EmbeddedSegment,
+  parseIp,
   parseIpv4,
+  parseIpv6,
+  parseNdp,
   parseTcp,
   TcpHeader,
 } from '../../src/wire/index.ts';
 import { CAPTURED, fromHex } from './captured-frames.ts';
+import { CAPTURED_IPV6 } from './captured-ipv6.ts';
 
 const SAMPLES = Object.values(CAPTURED).map(fromHex);
 
@@ -84,7 +96,40 @@ function parseEverything(bytes: Uint8Array, offset: number, length: number): voi
   expectReason(quoted);
   if (quoted === DropReason.NONE) expectInside(embedded.ip.payloadOffset, 8, offset, end);
   expectReason(parseArp(bytes, offset, length, new ArpPacket()));
+  parseEverythingIpv6(bytes, offset, length, end);
 }
+
+function parseEverythingIpv6(bytes: Uint8Array, offset: number, length: number, end: number): void {
+  const ip = new Ipv6Header();
+  const network = parseIpv6(bytes, offset, length, ip);
+  expectReason(network);
+  if (network === DropReason.NONE) expectInside(ip.payloadOffset, ip.payloadLength, offset, end);
+  expect(ip.problemPointer).toBeLessThanOrEqual(65575);
+  const icmp = new Icmpv6Message();
+  for (const pseudoHeader of [0, 0xffff]) {
+    const control = parseIcmpv6(bytes, offset, length, pseudoHeader, icmp);
+    expectReason(control);
+    if (control === DropReason.NONE) expectInside(icmp.payloadOffset, icmp.payloadLength, offset, end);
+  }
+  expectReason(parseIcmpv6EmbeddedSegment(bytes, offset, length, new Icmpv6EmbeddedSegment()));
+  const ndp = new NdpMessage();
+  expectReason(parseNdp(bytes, offset, length, ndp));
+  expect(ndp.prefixes.length).toBeLessThanOrEqual(8);
+}
+
+/** An IPv6 frame of the kernel with changed bytes, its ICMPv6 checksum made right again to get further. */
+const mutatedIpv6Frames = fc
+  .record({
+    sample: fc.constantFrom(...Object.values(CAPTURED_IPV6).map(fromHex)),
+    changes: fc.array(fc.tuple(fc.integer({ min: 14, max: 120 }), fc.nat(255)), { maxLength: 5 }),
+    length: fc.option(fc.nat(130)),
+  })
+  .map(({ sample, changes, length }) => {
+    const frame = new Uint8Array(length ?? sample.length);
+    frame.set(sample.subarray(0, frame.length));
+    for (const [at, value] of changes) if (at < frame.length) frame[at] = value;
+    return frame;
+  });
 
 /** Frame, packet and segment one after the other, as a stack parses them. */
 function parseAsStack(frame: Uint8Array): DropReason {
@@ -128,6 +173,46 @@ describe('no input makes a parser throw or leave the buffer', () => {
     // Otherwise the mutations would be too wild to test anything but the first check.
     expect(reached.has(DropReason.NONE)).toBe(true);
     expect(reached.size).toBeGreaterThan(5);
+  });
+
+  test('captured IPv6 frames with changed bytes', () => {
+    const reached = new Set<DropReason>();
+    fc.assert(
+      fc.property(mutatedIpv6Frames, (frame) => {
+        parseEverything(frame, 0, frame.length);
+        const packet = new IpPacket();
+        const reason = parseIp(frame, 14, frame.length - 14, 0x86dd, packet);
+        reached.add(reason);
+        if (reason === DropReason.NONE && packet.protocol === IpProtocol.ICMPV6) {
+          const ndp = new NdpMessage();
+          reached.add(parseNdp(frame, packet.payloadOffset, packet.payloadLength, ndp));
+          parseEverything(frame, packet.payloadOffset, packet.payloadLength);
+        }
+        expect(describeFrame(frame)).not.toMatch(/undefined|NaN/);
+      }),
+      { numRuns: 2000 },
+    );
+    for (const reason of [DropReason.NONE, DropReason.IPV6_PAYLOAD_LENGTH, DropReason.NDP_INVALID]) {
+      expect(reached.has(reason), `${reason}`).toBe(true);
+    }
+  });
+
+  test('random chains of extension headers', () => {
+    const chain = fc.array(fc.oneof(fc.constantFrom(0, 1, 6, 43, 44, 58, 60), fc.nat(255)), {
+      minLength: 8,
+      maxLength: 120,
+    });
+    fc.assert(
+      fc.property(fc.constantFrom(0, 43, 44, 60), chain, (next, bytes) => {
+        const packet = new Uint8Array(40 + bytes.length);
+        packet[0] = 0x60;
+        packet[5] = bytes.length;
+        packet[6] = next;
+        packet.set(bytes, 40);
+        parseEverything(packet, 0, packet.length);
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   test('random TCP options', () => {
