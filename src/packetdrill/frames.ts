@@ -1,28 +1,26 @@
 /** Frames that the script injects, built byte by byte: a script may ask for what no stack would send. */
 import {
-  EtherType,
   finishTcpChecksum,
-  ICMPV4_HEADER_LENGTH,
-  IPV4_HEADER_LENGTH,
   type IpAddress,
   IpProtocol,
-  Ipv4Header,
   type MacAddress,
-  pseudoHeaderSumIpv4,
+  pseudoHeaderSum,
   TCP_MINIMUM_HEADER_LENGTH,
   TcpFlag,
   TcpOption,
   writeEthernet,
   writeIcmpv4Error,
+  writeIcmpv6Error,
   writeInt32,
-  writeIpv4,
   writeUint16,
 } from '../wire/index.ts';
 import type { Flow } from './flow.ts';
+import { etherTypeOf, ipHeaderLength, writeIpHeader } from './ip-layer.ts';
 import type { IcmpPacketSpec, IpAnnotation, TcpOptionSpec, TcpPacketSpec } from './script.ts';
 
 const LINK_LENGTH = 14;
-const TIME_TO_LIVE = 255;
+/** Bytes in front of what an ICMP error quotes, in both families. */
+const ICMP_HEADER_LENGTH = 8;
 
 /** Where injected frames come from and go to. */
 export interface Addressing {
@@ -119,33 +117,16 @@ function writeOption(option: TcpOptionSpec, buffer: Uint8Array, at: number, flow
   }
 }
 
-function writeHeaders(
-  frame: Uint8Array,
-  to: Addressing,
-  protocol: number,
-  annotation: IpAnnotation,
-  source: IpAddress,
-): void {
-  writeEthernet(frame, 0, to.localMac.bytes, to.remoteMac.bytes, EtherType.IPV4, 0, 0);
-  const ip = new Ipv4Header();
-  ip.source = source.word0;
-  ip.destination = to.localAddress.word0;
-  const ecn = annotation.ecn === 'ect' ? 2 : (annotation.ecn ?? 0);
-  ip.typeOfService = annotation.typeOfService ?? ecn;
-  ip.ttl = annotation.timeToLive ?? TIME_TO_LIVE;
-  ip.protocol = protocol;
-  ip.totalLength = frame.length - LINK_LENGTH;
-  writeIpv4(ip, frame, LINK_LENGTH);
-}
-
 /** The frame of an injected segment. Its payload is zeros. */
 export function buildSegment(packet: TcpPacketSpec, flow: Flow, to: Addressing): Uint8Array {
+  const { localAddress, remoteAddress } = to;
   const options = packet.options === 'any' ? [] : packet.options;
   const headerLength = TCP_MINIMUM_HEADER_LENGTH + optionsLength(options);
   const segmentLength = headerLength + packet.length;
-  const frame = new Uint8Array(LINK_LENGTH + IPV4_HEADER_LENGTH + segmentLength);
-  writeHeaders(frame, to, IpProtocol.TCP, packet.ip, to.remoteAddress);
-  const at = LINK_LENGTH + IPV4_HEADER_LENGTH;
+  const at = LINK_LENGTH + ipHeaderLength(localAddress);
+  const frame = new Uint8Array(at + segmentLength);
+  writeEthernet(frame, 0, to.localMac.bytes, to.remoteMac.bytes, etherTypeOf(localAddress), 0, 0);
+  writeIpHeader(frame, LINK_LENGTH, remoteAddress, localAddress, IpProtocol.TCP, segmentLength, packet.ip);
   writeUint16(frame, at, flow.remotePort);
   writeUint16(frame, at + 2, flow.localPort);
   writeInt32(frame, at + 4, packet.sequence);
@@ -159,31 +140,41 @@ export function buildSegment(packet: TcpPacketSpec, flow: Flow, to: Addressing):
     writeOption(option, frame, optionAt, flow);
     optionAt += optionLength(option);
   }
-  const { localAddress, remoteAddress } = to;
-  const pseudo = pseudoHeaderSumIpv4(remoteAddress.word0, localAddress.word0, IpProtocol.TCP, segmentLength);
+  const pseudo = pseudoHeaderSum(remoteAddress, localAddress, IpProtocol.TCP, segmentLength);
   finishTcpChecksum(frame, at, segmentLength, pseudo);
   return frame;
 }
 
-/** The frame of an injected ICMP error, quoting the IPv4 and TCP headers of a segment that the stack has sent. */
-export function buildIcmpError(packet: IcmpPacketSpec, flow: Flow, to: Addressing): Uint8Array {
+const NO_ANNOTATION: IpAnnotation = { ecn: null, typeOfService: null, timeToLive: null, flowLabel: null };
+
+/** Headers of a segment that the stack has sent, as a router quotes them. */
+function quotation(packet: IcmpPacketSpec, flow: Flow, { localAddress, remoteAddress }: Addressing): Uint8Array {
   const sequence = packet.quoted === null ? flow.lastSequence : flow.sequence.toWire(packet.quoted.sequence);
   const length = packet.quoted === null ? flow.lastLength : packet.quoted.length;
-  const quoted = new Uint8Array(IPV4_HEADER_LENGTH + TCP_MINIMUM_HEADER_LENGTH);
-  const ip = new Ipv4Header();
-  ip.source = to.localAddress.word0;
-  ip.destination = to.remoteAddress.word0;
-  ip.protocol = IpProtocol.TCP;
-  ip.dontFragment = true;
-  ip.totalLength = quoted.length + length;
-  writeIpv4(ip, quoted, 0);
-  writeUint16(quoted, IPV4_HEADER_LENGTH, flow.localPort);
-  writeUint16(quoted, IPV4_HEADER_LENGTH + 2, flow.remotePort);
-  writeInt32(quoted, IPV4_HEADER_LENGTH + 4, sequence);
-  quoted[IPV4_HEADER_LENGTH + 12] = 0x50;
-  quoted[IPV4_HEADER_LENGTH + 13] = TcpFlag.ACK;
-  const frame = new Uint8Array(LINK_LENGTH + IPV4_HEADER_LENGTH + ICMPV4_HEADER_LENGTH + quoted.length);
-  writeIcmpv4Error(frame, LINK_LENGTH + IPV4_HEADER_LENGTH, packet.type, packet.code, packet.mtu, quoted);
-  writeHeaders(frame, to, IpProtocol.ICMPV4, packet.ip, to.remoteAddress);
+  const at = ipHeaderLength(localAddress);
+  const quoted = new Uint8Array(at + TCP_MINIMUM_HEADER_LENGTH);
+  const payloadLength = TCP_MINIMUM_HEADER_LENGTH + length;
+  writeIpHeader(quoted, 0, localAddress, remoteAddress, IpProtocol.TCP, payloadLength, NO_ANNOTATION);
+  writeUint16(quoted, at, flow.localPort);
+  writeUint16(quoted, at + 2, flow.remotePort);
+  writeInt32(quoted, at + 4, sequence);
+  quoted[at + 12] = 0x50;
+  quoted[at + 13] = TcpFlag.ACK;
+  return quoted;
+}
+
+/** The frame of an injected ICMP error, quoting the IP and TCP headers of a segment that the stack has sent. */
+export function buildIcmpError(packet: IcmpPacketSpec, flow: Flow, to: Addressing): Uint8Array {
+  const { localAddress, remoteAddress } = to;
+  const quoted = quotation(packet, flow, to);
+  const at = LINK_LENGTH + ipHeaderLength(localAddress);
+  const length = ICMP_HEADER_LENGTH + quoted.length;
+  const frame = new Uint8Array(at + length);
+  writeEthernet(frame, 0, to.localMac.bytes, to.remoteMac.bytes, etherTypeOf(localAddress), 0, 0);
+  const { type, code, mtu } = packet;
+  const protocol = localAddress.family === 4 ? IpProtocol.ICMPV4 : IpProtocol.ICMPV6;
+  writeIpHeader(frame, LINK_LENGTH, remoteAddress, localAddress, protocol, length, packet.ip);
+  if (localAddress.family === 4) writeIcmpv4Error(frame, at, type, code, mtu, quoted);
+  else writeIcmpv6Error(frame, at, remoteAddress, localAddress, type, code, mtu, quoted);
   return frame;
 }

@@ -1,26 +1,15 @@
 /**
- * The stack under test with its adapter, on a virtual clock, and the other end of its wire: every ARP request is
- * answered at once, every segment that leaves is kept with its time.
+ * The stack under test with its adapter, on a virtual clock, and the other end of its wire: every question for a
+ * link address is answered at once, every segment that leaves is kept with its time.
  */
 import { type Connection, HostStack } from '../host/index.ts';
 import { Random } from '../link/index.ts';
 import { createVerifier, Ndis } from '../ndis/index.ts';
 import { SoftwareAdapter } from '../target/index.ts';
 import { type CongestionControlName, createCongestionControl } from '../tcp/index.ts';
-import {
-  ARP_LENGTH,
-  ArpOperation,
-  ArpPacket,
-  DropReason,
-  EthernetHeader,
-  EtherType,
-  MacAddress,
-  parseArp,
-  parseEthernet,
-  writeArp,
-  writeEthernet,
-} from '../wire/index.ts';
+import { MacAddress } from '../wire/index.ts';
 import type { Addressing } from './frames.ts';
+import { resolve } from './resolver.ts';
 import { readSegment, type SentSegment } from './sent.ts';
 import type { Settings } from './settings.ts';
 
@@ -48,7 +37,7 @@ export class Machine {
   /** Virtual time of the script, microseconds. */
   now = 0;
   private receive: (frame: Uint8Array) => void = () => {};
-  /** Answers to ARP requests, which reach the stack later and not from within its own call. */
+  /** Answers to questions for link addresses, which reach the stack later and not from within its own call. */
   private answers: Uint8Array[] = [];
   /** When somebody wants to be looked at again, script time. */
   private wake = Number.POSITIVE_INFINITY;
@@ -56,6 +45,12 @@ export class Machine {
   constructor(settings: Settings) {
     this.keepAlive = settings.keepAlive;
     const machine = this;
+    this.addressing = {
+      localAddress: settings.localAddress,
+      localMac: LOCAL_MAC,
+      remoteAddress: settings.remoteAddress,
+      remoteMac: REMOTE_MAC,
+    };
     const random = new Random(settings.seed);
     const ndis = new Ndis({ verifier: createVerifier() });
     const link = {
@@ -86,6 +81,8 @@ export class Machine {
       address: settings.localAddress,
       prefixLength: settings.prefixLength,
       gateway: settings.gatewayAddress,
+      duplicateAddressProbes: 0,
+      acceptRouterAdvertisements: false,
       mtu: settings.mtu,
       parameters,
       random: randomInt32,
@@ -95,12 +92,6 @@ export class Machine {
       connection: settings.connection,
       blackHoleDetection: settings.blackHoleDetection,
     });
-    this.addressing = {
-      localAddress: settings.localAddress,
-      localMac: LOCAL_MAC,
-      remoteAddress: settings.remoteAddress,
-      remoteMac: REMOTE_MAC,
-    };
     this.settle();
   }
 
@@ -169,35 +160,14 @@ export class Machine {
   }
 
   private frameSent(frame: Uint8Array): void {
-    const ethernet = new EthernetHeader();
-    const isArp =
-      parseEthernet(frame, 0, frame.length, ethernet) === DropReason.NONE && ethernet.etherType === EtherType.ARP;
-    if (isArp) {
-      this.answerArp(frame, ethernet);
+    const resolution = resolve(frame, this.addressing);
+    if (resolution.isQuestion) {
+      if (resolution.answer !== null) this.answers.push(resolution.answer);
       return;
     }
-    const segment = readSegment(frame, this.now, this.moving);
+    const segment = readSegment(frame, this.addressing, this.now, this.moving);
     if (segment === null) return;
     this.sent.push(segment);
     this.transcript.push(segment);
-  }
-
-  private answerArp(frame: Uint8Array, ethernet: EthernetHeader): void {
-    const request = new ArpPacket();
-    if (parseArp(frame, ethernet.payloadOffset, ethernet.payloadLength, request) !== DropReason.NONE) return;
-    const local = this.addressing.localAddress.word0;
-    if (request.operation !== ArpOperation.REQUEST || request.targetAddress === local) return;
-    const reply = new ArpPacket();
-    reply.operation = ArpOperation.REPLY;
-    reply.senderMacHigh = REMOTE_MAC.high;
-    reply.senderMacLow = REMOTE_MAC.low;
-    reply.senderAddress = request.targetAddress;
-    reply.targetMacHigh = request.senderMacHigh;
-    reply.targetMacLow = request.senderMacLow;
-    reply.targetAddress = request.senderAddress;
-    const answer = new Uint8Array(14 + ARP_LENGTH);
-    writeEthernet(answer, 0, LOCAL_MAC.bytes, REMOTE_MAC.bytes, EtherType.ARP, 0, 0);
-    writeArp(reply, answer, 14);
-    this.answers.push(answer);
   }
 }

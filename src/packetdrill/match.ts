@@ -58,8 +58,9 @@ export function difference(
     return `the sequence number is ${actual.sequence} and not ${unsigned(expected.sequence)}`;
   }
   if (expected.length !== actual.length) return `it carries ${actual.length} bytes and not ${expected.length}`;
-  if (expected.acknowledgment !== null && unsigned(expected.acknowledgment) !== actual.acknowledgment) {
-    return `it acknowledges ${actual.acknowledgment ?? 'nothing'} and not ${unsigned(expected.acknowledgment)}`;
+  const acknowledges = expected.acknowledgment !== null && (expected.flags & TcpFlag.ACK) !== 0;
+  if (acknowledges && unsigned(expected.acknowledgment ?? 0) !== actual.acknowledgment) {
+    return `it acknowledges ${actual.acknowledgment ?? 'nothing'} and not ${unsigned(expected.acknowledgment ?? 0)}`;
   }
   if (expected.window !== null && expected.window !== actual.window) {
     return `the window is ${actual.window} and not ${expected.window}`;
@@ -71,12 +72,13 @@ export function difference(
 }
 
 function annotationDifference(expected: TcpPacketSpec, segment: SentSegment): string | null {
-  const { ecn, typeOfService, timeToLive } = expected.ip;
+  const { ecn, typeOfService, timeToLive, flowLabel } = expected.ip;
   const bits = segment.typeOfService & 3;
   if (ecn === 'ect' ? bits !== 1 && bits !== 2 : ecn !== null && ecn !== bits) return `the ECN bits are ${bits}`;
   if (typeOfService !== null && typeOfService !== segment.typeOfService) {
     return `the type of service is 0x${segment.typeOfService.toString(16)} and not 0x${typeOfService.toString(16)}`;
   }
+  if (flowLabel !== null && flowLabel !== segment.flowLabel) return `the flow label is ${segment.flowLabel}`;
   if (timeToLive !== null && timeToLive !== segment.timeToLive) {
     return `the time to live is ${segment.timeToLive} and not ${timeToLive}`;
   }

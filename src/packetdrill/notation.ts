@@ -1,5 +1,5 @@
 /** Packets in the notation of scripts, for error messages and transcripts. */
-import { Icmpv4Type, TcpFlag } from '../wire/index.ts';
+import { TcpFlag } from '../wire/index.ts';
 import type { IcmpPacketSpec, IpAnnotation, PacketSpec, TcpOptionSpec, TcpPacketSpec } from './script.ts';
 
 const LETTERS: readonly (readonly [number, string])[] = [
@@ -78,10 +78,9 @@ function formatAnnotation(ip: IpAnnotation): string {
 }
 
 function formatIcmp(packet: IcmpPacketSpec): string {
-  const name = packet.type === Icmpv4Type.DESTINATION_UNREACHABLE ? 'unreachable' : `type ${packet.type}`;
   const mtu = packet.mtu > 0 ? ` mtu ${packet.mtu}` : '';
   const quoted = packet.quoted === null ? '' : ` [${formatSequence(packet.quoted.sequence, packet.quoted.length)}]`;
-  return `icmp ${name} code ${packet.code}${mtu}${quoted}`;
+  return `icmp${packet.family === 4 ? '' : 'v6'} type ${packet.type} code ${packet.code}${mtu}${quoted}`;
 }
 
 /** A time of the script in seconds, as scripts write it. */

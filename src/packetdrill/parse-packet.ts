@@ -1,5 +1,12 @@
 /** Packets as a script writes them: `S. 0:0(0) ack 1 win 65535 <mss 1460>`, `icmp unreachable frag_needed mtu 1200`. */
-import { Icmpv4Type, MAXIMUM_SACK_BLOCKS, TcpFlag, UnreachableCode } from '../wire/index.ts';
+import {
+  Icmpv4Type,
+  Icmpv6Type,
+  Icmpv6UnreachableCode,
+  MAXIMUM_SACK_BLOCKS,
+  TcpFlag,
+  UnreachableCode,
+} from '../wire/index.ts';
 import { ScriptSyntaxError } from './errors.ts';
 import type { Scanner } from './scanner.ts';
 import type {
@@ -52,14 +59,29 @@ const ICMP_TYPES: Readonly<Record<string, number>> = {
   parameter_problem: Icmpv4Type.PARAMETER_PROBLEM,
 };
 
+const ICMPV6_UNREACHABLE_CODES: Readonly<Record<string, number>> = {
+  no_route: Icmpv6UnreachableCode.NO_ROUTE,
+  admin_prohibited: Icmpv6UnreachableCode.ADMINISTRATIVELY_PROHIBITED,
+  beyond_scope: Icmpv6UnreachableCode.BEYOND_SCOPE,
+  not_neighbour: Icmpv6UnreachableCode.BEYOND_SCOPE,
+  addr_unreachable: Icmpv6UnreachableCode.ADDRESS,
+  address_unreachable: Icmpv6UnreachableCode.ADDRESS,
+  port_unreachable: Icmpv6UnreachableCode.PORT,
+};
+
+const ICMPV6_TYPES: Readonly<Record<string, number>> = {
+  unreachable: Icmpv6Type.DESTINATION_UNREACHABLE,
+  packet_too_big: Icmpv6Type.PACKET_TOO_BIG,
+  time_exceeded: Icmpv6Type.TIME_EXCEEDED,
+  parameter_problem: Icmpv6Type.PARAMETER_PROBLEM,
+};
+
 /** One packet, after its direction. @throws ScriptSyntaxError */
 export function parsePacket(scanner: Scanner): PacketSpec {
   const ip = parseAnnotation(scanner);
-  if (scanner.acceptWord('icmp')) return parseIcmp(scanner, ip);
+  if (scanner.acceptWord('icmp')) return parseIcmp(scanner, ip, 4);
+  if (scanner.acceptWord('icmpv6')) return parseIcmp(scanner, ip, 6);
   const { line } = scanner;
-  if (scanner.acceptWord('icmpv6')) {
-    throw new ScriptSyntaxError(line, 'ICMPv6 packets are not supported yet: the stack under test speaks IPv4');
-  }
   for (const protocol of ['udp', 'ipv4', 'ipv6', 'gre', 'mpls', 'sctp', 'udplite']) {
     if (scanner.acceptWord(protocol)) {
       throw new ScriptSyntaxError(line, `${protocol} packets are not supported: only TCP and ICMP are`);
@@ -197,20 +219,18 @@ function parseHex(scanner: Scanner): Uint8Array {
   return Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }
 
-function parseIcmp(scanner: Scanner, ip: IpAnnotation): IcmpPacketSpec {
+function parseIcmp(scanner: Scanner, ip: IpAnnotation, family: 4 | 6): IcmpPacketSpec {
+  const types = family === 4 ? ICMP_TYPES : ICMPV6_TYPES;
   const name = scanner.name('the type of the ICMP message');
-  if (!(name in ICMP_TYPES)) scanner.fail(`the ICMP type ${name} is not supported; next`);
-  const type = ICMP_TYPES[name];
+  if (!(name in types)) scanner.fail(`the ICMP type ${name} is not supported; next`);
+  const type = types[name];
   let code = 0;
-  if (type === Icmpv4Type.DESTINATION_UNREACHABLE) {
-    if (scanner.looksLike(/\d/y)) code = scanner.integer('the code');
-    else {
-      const codeName = scanner.name('the code of the ICMP message');
-      if (!(codeName in UNREACHABLE_CODES)) scanner.fail(`the code ${codeName} is not known; next`);
-      code = UNREACHABLE_CODES[codeName];
-    }
-  } else if (scanner.looksLike(/\d/y)) {
-    code = scanner.integer('the code');
+  if (scanner.looksLike(/\d/y)) code = scanner.integer('the code');
+  else if (name === 'unreachable') {
+    const codes = family === 4 ? UNREACHABLE_CODES : ICMPV6_UNREACHABLE_CODES;
+    const codeName = scanner.name('the code of the ICMP message');
+    if (!(codeName in codes)) scanner.fail(`the code ${codeName} is not known; next`);
+    code = codes[codeName];
   }
   const mtu = scanner.acceptWord('mtu') ? scanner.integer('the MTU') : 0;
   let quoted: QuotedSegment | null = null;
@@ -219,5 +239,5 @@ function parseIcmp(scanner: Scanner, ip: IpAnnotation): IcmpPacketSpec {
     quoted = parseSequence(scanner);
     scanner.until(']', 'the quoted segment');
   }
-  return { kind: 'icmp', type, code, mtu, quoted, ip };
+  return { kind: 'icmp', family, type, code, mtu, quoted, ip };
 }

@@ -6,6 +6,7 @@ import { Scanner } from './scanner.ts';
 import type { Action, EventTime, Script, ScriptEvent, ScriptOption } from './script.ts';
 
 const OPTION = /--[A-Za-z][A-Za-z0-9_]*/y;
+const OPTION_VALUE = /"[^"]*"|[^\s"]+/y;
 const TIME = /[+*\d.]/y;
 const ERROR_NAME = /E[A-Z0-9]+\b/y;
 
@@ -28,8 +29,7 @@ function parseOptions(scanner: Scanner): ScriptOption[] {
     const { line } = scanner;
     const name = scanner.take(OPTION);
     if (name === null) return options;
-    const rest = scanner.restOfLine().replace(/\s*(?:\/\/|#).*$/, '');
-    const value = rest.startsWith('=') ? rest.slice(1).trim() : rest === '' ? null : rest;
+    const value = scanner.accept('=') ? (scanner.take(OPTION_VALUE) ?? '') : null;
     options.push({ line, name: name.slice(2), value: value === null ? null : value.replace(/^"(.*)"$/, '$1') });
   }
 }

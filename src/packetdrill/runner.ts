@@ -219,6 +219,9 @@ export class Runner {
       throw new ScriptFailure(line, 'a segment that is sent to the stack cannot leave its options open with <...>');
     }
     const { addressing } = machine;
+    if (packet.kind === 'icmp' && packet.family !== addressing.localAddress.family) {
+      throw new ScriptFailure(line, 'the ICMP message is of another IP version than the run');
+    }
     machine.inject(
       packet.kind === 'tcp' ? buildSegment(packet, flow, addressing) : buildIcmpError(packet, flow, addressing),
     );

@@ -118,15 +118,6 @@ export class Scanner {
     return inside;
   }
 
-  /** The rest of the line, without the line break. */
-  restOfLine(): string {
-    const at = this.text.indexOf('\n', this.position);
-    const end = at < 0 ? this.text.length : at;
-    const inside = this.text.slice(this.position, end);
-    this.position = end;
-    return inside.trim();
-  }
-
   /** @throws ScriptSyntaxError that names what comes next. */
   fail(message: string): never {
     const { line } = this;

@@ -65,6 +65,8 @@ export interface QuotedSegment {
 
 export interface IcmpPacketSpec {
   readonly kind: 'icmp';
+  /** 4 for icmp, 6 for icmpv6. */
+  readonly family: 4 | 6;
   readonly type: number;
   readonly code: number;
   /** Next-hop MTU; 0 when not said. */

@@ -3,11 +3,9 @@ import {
   DropReason,
   EthernetHeader,
   IpProtocol,
-  Ipv4Header,
   parseEthernet,
-  parseIpv4,
   parseTcp,
-  pseudoHeaderSumIpv4,
+  pseudoHeaderSum,
   readInt32,
   readUint16,
   TCP_MINIMUM_HEADER_LENGTH,
@@ -15,6 +13,8 @@ import {
   TcpOption,
   verifyTcpChecksum,
 } from '../wire/index.ts';
+import type { Addressing } from './frames.ts';
+import { readIpHeader } from './ip-layer.ts';
 import type { TcpOptionSpec } from './script.ts';
 
 /** A TCP segment that left the stack: numbers are those of the wire, int32. */
@@ -34,6 +34,8 @@ export interface SentSegment {
   readonly options: readonly TcpOptionSpec[];
   readonly typeOfService: number;
   readonly timeToLive: number;
+  /** Of IPv6; 0 in IPv4. */
+  readonly flowLabel: number;
 }
 
 /**
@@ -41,17 +43,20 @@ export interface SentSegment {
  *
  * @throws Error when the frame is malformed or a checksum is wrong: no stack may send that.
  */
-export function readSegment(frame: Uint8Array, at: number, duringMove: boolean): SentSegment | null {
+export function readSegment(
+  frame: Uint8Array,
+  addressing: Addressing,
+  at: number,
+  duringMove: boolean,
+): SentSegment | null {
   const ethernet = new EthernetHeader();
   if (parseEthernet(frame, 0, frame.length, ethernet) !== DropReason.NONE) throw new Error('a malformed frame');
-  const ip = new Ipv4Header();
-  const reason = parseIpv4(frame, ethernet.payloadOffset, ethernet.payloadLength, ip);
-  if (reason !== DropReason.NONE) throw new Error('a malformed IPv4 header');
-  if (ip.protocol !== IpProtocol.TCP) return null;
+  const ip = readIpHeader(frame, ethernet.payloadOffset, ethernet.payloadLength, ethernet.etherType);
+  if (ip === null || ip.protocol !== IpProtocol.TCP) return null;
   const { payloadOffset, payloadLength } = ip;
   const header = new TcpHeader();
   if (parseTcp(frame, payloadOffset, payloadLength, header) !== DropReason.NONE) throw new Error('a malformed segment');
-  const sum = pseudoHeaderSumIpv4(ip.source, ip.destination, IpProtocol.TCP, payloadLength);
+  const sum = pseudoHeaderSum(addressing.localAddress, addressing.remoteAddress, IpProtocol.TCP, payloadLength);
   if (!verifyTcpChecksum(frame, payloadOffset, payloadLength, sum)) throw new Error('a wrong TCP checksum');
   return {
     at,
@@ -66,7 +71,8 @@ export function readSegment(frame: Uint8Array, at: number, duringMove: boolean):
     length: header.payloadLength,
     options: readOptions(frame, payloadOffset + TCP_MINIMUM_HEADER_LENGTH, payloadOffset + header.headerLength),
     typeOfService: ip.typeOfService,
-    timeToLive: ip.ttl,
+    timeToLive: ip.timeToLive,
+    flowLabel: ip.flowLabel,
   };
 }
 

@@ -70,6 +70,14 @@ function address(text: string): IpAddress {
   return parsed;
 }
 
+/** Addresses of a run over IPv6 that names none. */
+const IPV6_ADDRESSES = {
+  localAddress: address('fd3d:a0b:17d6::1'),
+  remoteAddress: address('fd3d:a0b:17d6:8888::1'),
+  gatewayAddress: address('fd3d:a0b:17d6::2'),
+  prefixLength: 64,
+};
+
 /** Options of the reference tool that say how its surroundings are set up and mean nothing on a virtual wire. */
 const WITHOUT_MEANING = new Set([
   'code_command',
@@ -104,8 +112,11 @@ export function applyOption(settings: Settings, option: ScriptOption): void {
   const { line, name } = option;
   switch (name) {
     case 'ip_version':
-      if (option.value === 'ipv4') return;
-      throw new ScriptSyntaxError(line, `--ip_version=${option.value}: the stack under test speaks IPv4 only as yet`);
+      if (option.value === 'ipv6') Object.assign(settings, IPV6_ADDRESSES);
+      else if (option.value !== 'ipv4' && option.value !== 'ipv4-mapped-ipv6') {
+        throw wrongValue(option, 'ipv4, ipv4-mapped-ipv6 or ipv6');
+      }
+      return;
     case 'tolerance_usecs':
       settings.tolerance = integer(option, 0, 60_000_000);
       return;
@@ -126,13 +137,13 @@ export function applyOption(settings: Settings, option: ScriptOption): void {
       settings.connection = { ...settings.connection, maximumSegmentSize: integer(option, 48, 65495) };
       return;
     case 'local_ip':
-      settings.localAddress = ipv4(option);
+      settings.localAddress = ipAddress(option);
       return;
     case 'remote_ip':
-      settings.remoteAddress = ipv4(option);
+      settings.remoteAddress = ipAddress(option);
       return;
     case 'gateway_ip':
-      settings.gatewayAddress = ipv4(option);
+      settings.gatewayAddress = ipAddress(option);
       return;
     case 'netmask_ip':
       settings.prefixLength = 32 - Math.log2(2 ** 32 - (ipv4(option).word0 >>> 0));
@@ -168,6 +179,14 @@ function integer(option: ScriptOption, least: number, most: number): number {
   const value = /^\d+$/.test(option.value ?? '') ? Number(option.value) : Number.NaN;
   if (!(value >= least && value <= most)) throw wrongValue(option, `a whole number from ${least} to ${most}`);
   return value;
+}
+
+function ipAddress(option: ScriptOption): IpAddress {
+  return IpAddress.parse((option.value ?? '').replace(/\/\d+$/, '')) ?? failAddress(option);
+}
+
+function failAddress(option: ScriptOption): never {
+  throw wrongValue(option, 'an IP address');
 }
 
 function ipv4(option: ScriptOption): IpAddress {

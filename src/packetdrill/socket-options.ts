@@ -37,6 +37,10 @@ const WITHOUT_EFFECT = new Set([
   'SO_ZEROCOPY',
   'SO_TYPE',
   'IP_FREEBIND',
+  'IPV6_V6ONLY',
+  'IPV6_MTU_DISCOVER',
+  'IPV6_RECVERR',
+  'IPV6_DONTFRAG',
   'IP_TRANSPARENT',
   'IP_BIND_ADDRESS_NO_PORT',
   'IP_RECVERR',
@@ -122,9 +126,11 @@ function setNumber(socket: TcpSocket, name: string, value: number): Outcome | nu
       }
       return success();
     case 'IP_TOS':
+    case 'IPV6_TCLASS':
       socket.setDeferred(name, (connection) => connection.setDatagramFields(value, null));
       return success();
     case 'IP_TTL':
+    case 'IPV6_UNICAST_HOPS':
       socket.setDeferred(name, (connection) => connection.setDatagramFields(null, value));
       return success();
     case 'TCP_FASTOPEN':

@@ -17,7 +17,7 @@ const STATES: Readonly<Record<number, number>> = {
   [TcpState.TIME_WAIT]: 6,
 };
 
-/** Names that assertions use beside the members. */
+/** Names that assertions use beside the members; the states also by the names of BSD, with the same numbers. */
 export const TCP_INFO_CONSTANTS: Readonly<Record<string, number>> = {
   TCP_CA_Open: 0,
   TCP_CA_Disorder: 1,
@@ -35,6 +35,17 @@ export const TCP_INFO_CONSTANTS: Readonly<Record<string, number>> = {
   TCP_LAST_ACK: 9,
   TCP_LISTEN: 10,
   TCP_CLOSING: 11,
+  TCPS_CLOSED: 7,
+  TCPS_LISTEN: 10,
+  TCPS_SYN_SENT: 2,
+  TCPS_SYN_RECEIVED: 3,
+  TCPS_ESTABLISHED: 1,
+  TCPS_CLOSE_WAIT: 8,
+  TCPS_FIN_WAIT_1: 4,
+  TCPS_CLOSING: 11,
+  TCPS_LAST_ACK: 9,
+  TCPS_FIN_WAIT_2: 5,
+  TCPS_TIME_WAIT: 6,
   TCPI_OPT_TIMESTAMPS: 1,
   TCPI_OPT_SACK: 2,
   TCPI_OPT_WSCALE: 4,

@@ -1,6 +1,7 @@
 /** The values of arguments: constants by name, sums, and what a call expects to find in them. */
 import { ScriptSyntaxError } from './errors.ts';
 import type { Expression } from './script.ts';
+import { TCP_INFO_CONSTANTS } from './tcp-info.ts';
 
 /** Numbers of constants, as Linux has them; scripts rarely see a number. */
 const CONSTANTS: Readonly<Record<string, number>> = {
@@ -74,7 +75,7 @@ const CONSTANTS: Readonly<Record<string, number>> = {
 
 /** The number of a constant, or undefined. */
 export function constant(name: string): number | undefined {
-  return CONSTANTS[name];
+  return CONSTANTS[name] ?? TCP_INFO_CONSTANTS[name];
 }
 
 /** The arguments of one call. */
@@ -131,7 +132,7 @@ export class Arguments {
       case 'integer':
         return expression.value;
       case 'symbol': {
-        const value = CONSTANTS[expression.name];
+        const value = constant(expression.name);
         return value ?? this.fail(`is given ${expression.name}, a constant that is not known`);
       }
       case 'call':

@@ -1,0 +1,227 @@
+/** The language: what is understood, and what the errors say. */
+import { describe, expect, it } from 'vitest';
+import { parseScript, runScript, ScriptSyntaxError } from '../../src/packetdrill/index.ts';
+
+const LISTENING = `0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 bind(3, ..., ...) = 0
++0 listen(3, 1) = 0
+`;
+
+const ESTABLISHED = `${LISTENING}+0 < S 0:0(0) win 65535 <mss 1000>
++0 > S. 0:0(0) ack 1 <...>
++0 < . 1:1(0) ack 1 win 65535
++0 accept(3, ..., ...) = 4
+`;
+
+const problemOf = (text: string) => runScript(text).problem;
+
+describe('the grammar', () => {
+  it('reads times', () => {
+    const times = ['0', '1.5', '.25', '+0.1', '*', '0.1~0.2', '+0~+0.1'].map(
+      (time) => parseScript(`${time} close(3) = 0`).events[0].time,
+    );
+    expect(times).toEqual([
+      { kind: 'absolute', isRange: false, start: 0, end: 0 },
+      { kind: 'absolute', isRange: false, start: 1_500_000, end: 1_500_000 },
+      { kind: 'absolute', isRange: false, start: 250_000, end: 250_000 },
+      { kind: 'relative', isRange: false, start: 100_000, end: 100_000 },
+      { kind: 'any', isRange: false, start: 0, end: 0 },
+      { kind: 'absolute', isRange: true, start: 100_000, end: 200_000 },
+      { kind: 'relative', isRange: true, start: 0, end: 100_000 },
+    ]);
+  });
+
+  it('reads packets with all that they can have', () => {
+    const text =
+      '0 < [ect0,ttl 5] SEW 1:1001(1000) ack 7 win 100 urg 3 <mss 1460,sackOK,TS val 1 ecr 2,nop,wscale 7,sack 1:2 3:4,eol,FO 0102,FOEXP>';
+    expect(parseScript(text).events[0].action).toEqual({
+      kind: 'packet',
+      direction: 'in',
+      packet: {
+        kind: 'tcp',
+        flags: 0xc2,
+        sequence: 1,
+        length: 1000,
+        acknowledgment: 7,
+        window: 100,
+        urgentPointer: 3,
+        options: [
+          { kind: 'mss', value: 1460 },
+          { kind: 'sackOK' },
+          { kind: 'TS', value: 1, echo: 2 },
+          { kind: 'nop' },
+          { kind: 'wscale', value: 7 },
+          {
+            kind: 'sack',
+            blocks: [
+              [1, 2],
+              [3, 4],
+            ],
+          },
+          { kind: 'eol' },
+          { kind: 'FO', cookie: Uint8Array.of(1, 2) },
+          { kind: 'FOEXP', cookie: new Uint8Array(0) },
+        ],
+        ip: { ecn: 2, typeOfService: null, timeToLive: 5, flowLabel: null },
+      },
+    });
+  });
+
+  it('reads ICMP errors with the segment that they quote', () => {
+    const action = parseScript('0 < icmp unreachable frag_needed mtu 1200 [1:1461(1460)]').events[0].action;
+    expect(action).toMatchObject({
+      packet: { kind: 'icmp', type: 3, code: 4, mtu: 1200, quoted: { sequence: 1, length: 1460 } },
+    });
+    const tooBig = parseScript('0 < icmpv6 packet_too_big mtu 1280 [. 1:11(10)]').events[0].action;
+    expect(tooBig).toMatchObject({ packet: { family: 6, type: 2, mtu: 1280 } });
+  });
+
+  it('reads calls that block, their errors and notes', () => {
+    const { action } = parseScript(
+      '+0...0.2 read(3, ..., 10) = -1 ECONNRESET (Connection reset by peer)\n+1 close(3) = 0',
+    ).events[0];
+    expect(action).toMatchObject({ kind: 'call', name: 'read', blocksUntil: 200_000, error: 'ECONNRESET' });
+  });
+
+  it('reads options, also several in a line, and commands of several lines', () => {
+    const script = parseScript(
+      '--mtu=1400 --non_fatal=packet // why\n--verbose\n`sysctl a=1\nsysctl b=2`\n0 close(3) = 0\n`true`',
+    );
+    expect(script.options.map(({ name, value }) => [name, value])).toEqual([
+      ['mtu', '1400'],
+      ['non_fatal', 'packet'],
+      ['verbose', null],
+    ]);
+    expect(script.setup).toHaveLength(1);
+    expect(script.cleanup).toEqual([{ line: 6, text: 'true' }]);
+  });
+
+  it.each([
+    ['', 'the script has no events'],
+    ['0 > Q 0:0(0)', 'expected the flags of a TCP segment'],
+    ['0 < . 1:5(10)', '1:5(10) does not add up'],
+    ['0 < . 1:1(0) ack 1 win 70000', 'a window is 0…65535'],
+    ['0 < . 1:1(0) <what 5>', 'the TCP option what is not known'],
+    ['0 < udp (1000)', 'udp packets are not supported'],
+    ['0 read(3, ..., 10)', 'expected "="'],
+    ['0 /* never ends', 'a comment that begins with /* has no end'],
+    ['0 `sysctl', 'a command has no end'],
+    ['nonsense', 'expected the time of an event'],
+  ])('says what is wrong with %j', (text, message) => {
+    expect(() => parseScript(text)).toThrow(ScriptSyntaxError);
+    expect(problemOf(text)).toMatchObject({ kind: 'syntax' });
+    expect(problemOf(text)?.message).toContain(message);
+  });
+});
+
+describe('what a script finds', () => {
+  it('names line, expectation and what came, both in its notation', () => {
+    expect(problemOf(`${ESTABLISHED}+0 write(4, ..., 100) = 100\n+0 > . 1:101(100) ack 2`)).toEqual({
+      kind: 'failure',
+      line: 9,
+      message:
+        'expected "> . 1:101(100) ack 2", but got "> P. 1:101(100) ack 1 win 65535" at 0.000000: the flags are P. and not .',
+    });
+  });
+
+  it('holds packets to their time', () => {
+    const late = problemOf(`${ESTABLISHED}+0 < P. 1:101(100) ack 1 win 65535\n+0.01 > . 1:1(0) ack 101`);
+    expect(late?.message).toBe('expected "> . 1:1(0) ack 101" at 0.010000, but nothing was sent by then');
+    const early = problemOf(`${ESTABLISHED}+0 write(4, ..., 100) = 100\n+0.1 > P. 1:101(100) ack 1`);
+    expect(early?.message).toContain('but it was sent at 0.000000');
+    const tolerant = `--tolerance_usecs=40000\n${ESTABLISHED}+0 < P. 1:101(100) ack 1 win 65535\n+0.01 > . 1:1(0) ack 101`;
+    expect(problemOf(tolerant)).toBeNull();
+  });
+
+  it('does not pass over a packet that nobody expects', () => {
+    const { line, message } = problemOf(`${ESTABLISHED}+0 write(4, ..., 100) = 100\n+0.1 close(4) = 0`) ?? {
+      line: 0,
+      message: '',
+    };
+    expect(line).toBe(9);
+    expect(message).toContain('nothing more was expected before this event, but "> P. 1:101(100) ack 1');
+  });
+
+  it.each([
+    ['+0 read(4, ..., 100) = 5', 'read(4, ..., 100) blocks, but the script expects it to return at once'],
+    ['+0...0.1 read(4, ..., 100) = 5\n+1 close(4) = 0', 'should have returned at 0.100000, but it still blocks'],
+    ['+0 fcntl(4, F_GETFL) = 1', 'fcntl(4, F_GETFL): expected 1, but it returned 2'],
+    ['+0 close(7) = 0', 'close(7): expected 0, but it returned -1 EBADF'],
+    ['+0 getsockopt(4, SOL_TCP, TCP_MAXSEG, [5], [4]) = 0', 'getsockopt: expected TCP_MAXSEG 5, but it is 1000'],
+    [
+      '+0 %{ assert tcpi_snd_cwnd == 3, "cwnd" }%',
+      'assert tcpi_snd_cwnd == 3, "cwnd" does not hold ("cwnd"): tcpi_snd_cwnd is 10',
+    ],
+  ])('%s', (event, message) => {
+    expect(problemOf(ESTABLISHED + event)?.message).toContain(message);
+  });
+
+  it.each([
+    ['`rm -rf /`', 'there is no setting of the stack for it'],
+    ['`sysctl net.ipv4.no_such_thing=1`', 'there is no setting of the stack for net.ipv4.no_such_thing'],
+    ['`sysctl net.ipv4.tcp_retries2=many`', '"many" is no number'],
+    ['%{ while True: pass }%', 'only assert, print and assignments can stand in %{ }%'],
+    ['%{ assert no_such_name }%', 'uses no_such_name, which is not known here'],
+    ['frobnicate(3) = 0', 'is no system call that is known here'],
+    ['setsockopt(3, SOL_TCP, TCP_FROBNICATE, [1], 4) = 0', 'cannot set TCP_FROBNICATE'],
+  ])('%s is refused with its line', (event, message) => {
+    const problem = problemOf(`${LISTENING}+0 ${event}\n+1 close(3) = 0`);
+    expect(problem).toMatchObject({ kind: 'syntax', line: 4 });
+    expect(problem?.message).toContain(message);
+  });
+
+  it('takes deviations that are declared not fatal, and tells of them', () => {
+    const { problem, printed } = runScript(
+      `--non_fatal=packet,syscall\n${ESTABLISHED}+0 fcntl(4, F_GETFL) = 1\n+0.1 > . 1:1(0) ack 5`,
+    );
+    expect(problem).toBeNull();
+    expect(printed).toHaveLength(2);
+  });
+
+  it('takes definitions and options from outside', () => {
+    const text = `${LISTENING}+0 < S 0:0(0) win 65535 <mss PEER_MSS>\n+0 > S. 0:0(0) ack 1 <mss 1260>`;
+    const options = [{ line: 0, name: 'mtu', value: '1300' }];
+    expect(runScript(text, { definitions: new Map([['PEER_MSS', '1000']]), options }).problem).toBeNull();
+    expect(runScript(text, { options }).problem).toMatchObject({ kind: 'syntax', line: 4 });
+    const wrong = runScript(LISTENING, { options: [{ line: 0, name: 'mtu', value: 'big' }] }).problem;
+    expect(wrong?.message).toBe('--mtu=big: give a whole number from 68 to 65535');
+  });
+
+  it('is the same every time', () => {
+    const text = `${ESTABLISHED}+0 %{ print(tcpi_rtt, tcpi_rto) }%`;
+    expect(runScript(text)).toEqual(runScript(text));
+  });
+});
+
+describe('personalities', () => {
+  const syn = '+0 < S 0:0(0) win 65535 <mss 1460,nop,wscale 6,sackOK,TS val 100 ecr 0>\n';
+
+  it('bsd orders and pads the options of a SYN as FreeBSD does', () => {
+    const text = `${LISTENING}${syn}+0 > S. 0:0(0) ack 1 win 65535 <mss 1460,nop,wscale 6,sackOK,TS val 1 ecr 100>`;
+    expect(runScript(text, { personality: 'bsd' }).problem).toBeNull();
+    expect(runScript(text, { personality: 'linux' }).problem).not.toBeNull();
+    const plain = `${LISTENING}+0 < S 0:0(0) win 65535 <mss 1460,sackOK,nop,nop>\n+0 > S. 0:0(0) ack 1 win 65535 <mss 1460,sackOK,eol,eol>`;
+    expect(runScript(plain, { personality: 'bsd' }).problem).toBeNull();
+  });
+
+  it('linux acknowledges the first segments at once, and writes large segments as one', () => {
+    const text = `${ESTABLISHED}+0 < P. 1:101(100) ack 1 win 65535
++0 > . 1:1(0) ack 101
++0 write(4, ..., 5000) = 5000
++0 > P. 1:5001(5000) ack 101`;
+    expect(runScript(text, { personality: 'linux' }).problem).toBeNull();
+    expect(runScript(text, { personality: 'default' }).problem).toMatchObject({ line: 9 });
+  });
+
+  it.each([
+    ['default', 0.2],
+    ['linux', 0.21],
+    ['bsd', 0.23],
+  ] as const)('%s has its own shortest RTO', (personality, seconds) => {
+    const text = `--tolerance_usecs=1500
+${ESTABLISHED.replace('+0 < . 1:1', '+0.01 < . 1:1')}+0 write(4, ..., 100) = 100
++0 > P. 1:101(100) ack 1
++${seconds} > P. 1:101(100) ack 1`;
+    expect(runScript(text, { personality }).problem).toBeNull();
+  });
+});
