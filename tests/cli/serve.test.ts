@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Serving, serve } from '../support/cli.ts';
-import { hasProgram } from '../support/debian.ts';
+import { requireProgram } from '../support/debian.ts';
 import { noise, readAll } from '../support/streams.ts';
 
 const run = promisify(execFile);
@@ -22,7 +22,7 @@ let client: string;
 let serving: Serving | null = null;
 
 beforeAll(() => {
-  hasProgram('curl');
+  requireProgram('curl');
   directory = mkdtempSync(join(tmpdir(), 'chimney-'));
   client = mkdtempSync(join(tmpdir(), 'chimney-'));
   writeFileSync(join(directory, 'big'), BIG);

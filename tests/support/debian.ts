@@ -20,17 +20,30 @@ function install(name: string): string | null {
 }
 
 /**
- * Makes sure that a program is there, installs its package when it may. Elsewhere than in the continuous integration
- * (`CI=true`) a program may be missing: then the answer is false, and the tests say that they looked with less.
+ * Makes sure that a program is there; installs its package when it may.
  *
- * @throws Error in the continuous integration, when it is missing and cannot be installed
+ * @throws Error when it is missing and cannot be installed
+ */
+export function requireProgram(command: string, packageName = command): void {
+  if (isThere(command)) return;
+  const reason = install(packageName);
+  if (reason === null && isThere(command)) return;
+  throw new Error(
+    `These tests need ${command}, and ${reason ?? 'its package did not bring it'}: install ${packageName}.`,
+  );
+}
+
+/**
+ * The same for a program that makes a test sharper. Elsewhere than in the continuous integration (`CI=true`) it may be
+ * missing: then the answer is false, and the test looks with less.
  */
 export function hasProgram(command: string, packageName = command): boolean {
-  if (isThere(command)) return true;
-  const reason = install(packageName);
-  if (reason === null && isThere(command)) return true;
-  if (process.env['CI'] === 'true')
-    throw new Error(`These tests need ${command}, and ${reason}: install ${packageName}.`);
-  console.warn(`${command} is not here (${reason}): captures are checked by our own reader alone.`);
-  return false;
+  try {
+    requireProgram(command, packageName);
+    return true;
+  } catch (error) {
+    if (process.env['CI'] === 'true') throw error;
+    console.warn((error as Error).message);
+    return false;
+  }
 }
