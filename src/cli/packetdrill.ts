@@ -1,14 +1,19 @@
 /** `chimney packetdrill`: runs packetdrill scripts against the host stack on a virtual clock. */
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { type PersonalityName, personalities, runScript, type ScriptProblem } from '../packetdrill/index.ts';
+import {
+  type PersonalityName,
+  personalities,
+  runScript,
+  type ScriptOption,
+  type ScriptProblem,
+} from '../packetdrill/index.ts';
 import { CommandFailure, describeSystemError, UsageError } from './errors.ts';
 
 interface PacketdrillOptions {
   readonly personality: PersonalityName;
   readonly json?: boolean;
   readonly define: readonly string[];
-  readonly option: readonly string[];
   readonly moveAtEveryEvent?: boolean;
 }
 
@@ -33,21 +38,26 @@ export function addPacketdrillCommand(program: Command): void {
         .default('default'),
     )
     .option('--define <name=value>', 'put a value in place of a name in the scripts', collect, [])
-    .option('--option <name=value>', 'an option of scripts, over their own: tolerance_usecs=10000', collect, [])
     .option(
       '--move-at-every-event',
       'run again once per event, with all connections offloaded and taken back before it',
     )
     .option('--json', 'print one JSON object instead of text')
-    .action((files: string[], options: PacketdrillOptions) => packetdrill(files, options));
+    .addHelpText('after', '\nOptions of scripts can be given too, over their own: --tolerance_usecs=10000')
+    .allowUnknownOption()
+    .action((words: string[], options: PacketdrillOptions) => packetdrill(words, options));
 }
 
 function collect(value: string, list: readonly string[]): string[] {
   return [...list, value];
 }
 
-function packetdrill(files: readonly string[], options: PacketdrillOptions): void {
-  const results = files.map((file) => runFile(file, options));
+function packetdrill(words: readonly string[], options: PacketdrillOptions): void {
+  const files = words.filter((word) => !word.startsWith('--'));
+  if (files.length === 0) throw new UsageError('there is no script: name one or more files.');
+  const scriptOptions = words.filter((word) => word.startsWith('--')).map(scriptOption);
+  checkOptions(scriptOptions);
+  const results = files.map((file) => runFile(file, options, scriptOptions));
   if (options.json) console.log(JSON.stringify({ personality: options.personality, files: results }, null, 2));
   else report(results);
   const failed = results.filter((result) => !result.ok);
@@ -59,12 +69,20 @@ function packetdrill(files: readonly string[], options: PacketdrillOptions): voi
   throw new CommandFailure(summary);
 }
 
-function runFile(file: string, options: PacketdrillOptions): FileResult {
+/** `--tolerance_usecs=10000` as a script would write it. */
+function scriptOption(word: string): ScriptOption {
+  const [name, ...value] = word.slice(2).split('=');
+  return { line: 0, name, value: value.length === 0 ? null : value.join('=') };
+}
+
+/** What is wrong with an option is wrong with the command, whatever the files say. */
+function checkOptions(options: readonly ScriptOption[]): void {
+  const { problem } = runScript('0 `true`', { options });
+  if (problem !== null) throw new UsageError(`${problem.message}.`);
+}
+
+function runFile(file: string, options: PacketdrillOptions, scriptOptions: readonly ScriptOption[]): FileResult {
   const definitions = new Map(options.define.map((text) => pair(text, '--define')));
-  const scriptOptions = options.option.map((text) => {
-    const [name, value] = pair(text.replace(/^--/, ''), '--option');
-    return { line: 0, name, value };
-  });
   const { personality, moveAtEveryEvent } = options;
   const result = runScript(read(file), { personality, definitions, options: scriptOptions, moveAtEveryEvent });
   const problems = [...(result.problem === null ? [] : [result.problem]), ...result.replayProblems];
