@@ -68,10 +68,10 @@ async function exchange(
 ): Promise<void> {
   const received = readAll(socket);
   socket.end(sent);
-  const { stdout, stderr, code } = await peer;
+  const [{ stdout, stderr, code }, bytes] = await Promise.all([peer, received]);
   expect(stderr.replace('listening', '')).toBe('');
   expect(code).toBe(0);
-  expect(sha256(await received)).toBe(sha256(expected));
+  expect(sha256(bytes)).toBe(sha256(expected));
   expect(sha256(stdout)).toBe(sha256(sent));
 }
 
