@@ -8,6 +8,7 @@ export * from './describe.ts';
 export * from './drop-reason.ts';
 export * from './ethernet.ts';
 export * from './frame.ts';
+export { Gatherer } from './gatherer.ts';
 export * from './icmpv4.ts';
 export * from './icmpv6.ts';
 export * from './ip-packet.ts';

@@ -88,7 +88,7 @@ describe('queues', () => {
   it('ReceiveQueue keeps the order, whatever is put back', () => {
     const queue = new ReceiveQueue();
     for (let i = 0; i < 200; i++) queue.push(Uint8Array.of(i));
-    const first = [queue.shift(), queue.shift()].map((chunk) => chunk?.[0]);
+    const first = [queue.shift(1), queue.shift(1)].map((chunk) => chunk?.[0]);
     expect(first).toEqual([0, 1]);
     const rest = queue.takeAll();
     expect(queue.length).toBe(0);
@@ -98,6 +98,18 @@ describe('queues', () => {
     for (let chunk = queue.shift(); chunk !== null; chunk = queue.shift()) all.push(...chunk);
     expect(all).toEqual(Array.from({ length: 199 }, (_, i) => i + 2));
     expect(queue.length).toBe(0);
+  });
+
+  it('ReceiveQueue: a stream of single bytes that nobody reads costs little more than its bytes', () => {
+    const queue = new ReceiveQueue();
+    for (let i = 0; i < 100_000; i++) queue.push(new Uint8Array(60).fill(i).subarray(59));
+    const chunks = queue.takeAll();
+    const memory = [...new Set(chunks.map((chunk) => chunk.buffer))].reduce((sum, each) => sum + each.byteLength, 0);
+    expect(memory).toBeLessThan(110_000);
+    expect(chunks.length).toBeLessThan(100);
+    const bytes = chunks.flatMap((chunk) => [...chunk]);
+    expect(bytes.length).toBe(100_000);
+    expect(bytes.every((byte, i) => byte === (i & 0xff))).toBe(true);
   });
 
   it('SegmentQueue is bounded', () => {

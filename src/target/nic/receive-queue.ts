@@ -1,17 +1,30 @@
 /** Received bytes in order, as views of the frames that brought them, with the PSH mark of each. */
+import { Gatherer } from '../../wire/index.ts';
+
 export class ReceiveQueue {
   /** Bytes in the queue. */
   length = 0;
   private chunks: Uint8Array[] = [];
   private pushed: boolean[] = [];
   private head = 0;
+  private readonly gatherer = new Gatherer();
 
-  /** Queues a view; the memory behind it must not change any more. Empty views are ignored. */
+  /**
+   * Queues a view; the memory behind it must not change any more. Empty views are ignored. Small ones that wait behind
+   * others share a chunk, which has the mark of its last byte: no other one is ever asked for.
+   */
   append(bytes: Uint8Array, push: boolean): void {
     if (bytes.length === 0) return;
-    this.chunks.push(bytes);
-    this.pushed.push(push);
+    const newest = this.chunks.length - 1;
+    const gathered = this.length === 0 ? null : this.gatherer.add(this.chunks[newest], bytes);
     this.length += bytes.length;
+    if (gathered !== null && gathered.length > bytes.length) {
+      this.chunks[newest] = gathered;
+      this.pushed[newest] = push;
+      return;
+    }
+    this.chunks.push(gathered ?? bytes);
+    this.pushed.push(push);
   }
 
   /** Sets the PSH mark of the newest bytes; nothing happens when the queue is empty. */
@@ -83,13 +96,12 @@ export class ReceiveQueue {
     this.pushed = [];
     this.head = 0;
     this.length = 0;
+    this.gatherer.clear();
   }
 
   private compact(): void {
     if (this.length === 0) {
-      this.chunks.length = 0;
-      this.pushed.length = 0;
-      this.head = 0;
+      this.clear();
     } else if (this.head > 64 && this.head * 2 > this.chunks.length) {
       this.chunks.splice(0, this.head);
       this.pushed.splice(0, this.head);
