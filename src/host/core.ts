@@ -26,6 +26,8 @@ export class HostStatistics {
   resetsToNobody = 0;
   /** SYNs dropped because a listener's backlog was full. */
   backlogDrops = 0;
+  /** Half-open connections that were given up for a newer SYN (RFC 4987 section 3.4). */
+  halfOpenRecycled = 0;
   /** Times that a path MTU was lowered by ICMP. */
   pathMtuReductions = 0;
   offloads = 0;

@@ -49,6 +49,35 @@ describe('listeners', () => {
     world.until(() => second.isConnected);
   });
 
+  it('forged SYNs do not shut the port: unanswered ones make room for newer ones (RFC 4987 section 3.4)', () => {
+    const world = new World();
+    const served: Connection[] = [];
+    world.b.stack.listen({ port: 80, backlog: 8 }, (connection) => served.push(connection));
+    for (let i = 10; i < 30; i++) world.wire.b.onReceive(segment(world.b, i, 80, TcpFlag.SYN));
+    world.step();
+    // Fresh ones keep their places: an honest burst must not displace itself.
+    expect(world.b.stack.statistics.backlogDrops).toBe(12);
+    expect(world.b.stack.statistics.halfOpenRecycled).toBe(0);
+    world.run(1500);
+    const client = new Peer(world.a.stack.connect({ address: world.b.address, port: 80 }));
+    world.run(100);
+    expect(client.isConnected).toBe(true);
+    expect(served.length).toBe(1);
+    expect(world.b.stack.statistics.halfOpenRecycled).toBe(1);
+    expect([...world.b.stack.connections()].length).toBe(8);
+  });
+
+  it('resets half-open connections when it closes', () => {
+    const world = new World();
+    const listener = world.b.stack.listen({ port: 80 }, () => {});
+    for (let i = 10; i < 15; i++) world.wire.b.onReceive(segment(world.b, i, 80, TcpFlag.SYN));
+    world.step();
+    expect([...world.b.stack.connections()].length).toBe(5);
+    listener.close();
+    world.step();
+    expect([...world.b.stack.connections()]).toEqual([]);
+  });
+
   it('keeps established connections waiting while it is paused, up to the backlog', () => {
     const world = new World();
     const accepted: Connection[] = [];

@@ -1,6 +1,8 @@
 /**
  * A listening port (RFC 9293 passive OPEN). Its backlog bounds the connections that are half open and those that are
- * established but not yet accepted; a SYN beyond it is dropped, and the peer will repeat it.
+ * established but not yet accepted. Beyond it a SYN takes the place of the oldest half-open connection whose peer has left
+ * a SYN-ACK unanswered (RFC 4987 section 3.4), so that forged SYNs do not shut a port for minutes; when there is none it is
+ * dropped, and the peer will repeat it.
  */
 import type { Connection } from '../connection.ts';
 import type { ConnectionOptions } from '../connection-options.ts';
@@ -18,7 +20,8 @@ export class Listener {
   private readonly released: (listener: Listener) => void;
   private readonly wake: () => void;
   private readonly established: Connection[] = [];
-  private halfOpen = 0;
+  /** Oldest first. */
+  private readonly halfOpen = new Set<Connection>();
   private paused = false;
   private isClosed = false;
 
@@ -63,6 +66,7 @@ export class Listener {
     if (this.isClosed) return;
     this.isClosed = true;
     this.released(this);
+    for (const connection of this.halfOpen) connection.abort();
     for (const connection of this.established.splice(0)) connection.abort();
   }
 
@@ -70,22 +74,28 @@ export class Listener {
 
   /** Whether a SYN finds room. */
   get hasRoom(): boolean {
-    return !this.isClosed && this.halfOpen + this.established.length < this.backlog;
+    return !this.isClosed && this.halfOpen.size + this.established.length < this.backlog;
+  }
+
+  /** The connection that has been half open for the longest time, or null. */
+  get oldestHalfOpen(): Connection | null {
+    for (const connection of this.halfOpen) return connection;
+    return null;
   }
 
   /** A connection is half open. */
-  opened(): void {
-    this.halfOpen++;
+  opened(connection: Connection): void {
+    this.halfOpen.add(connection);
   }
 
   /** A half-open connection is gone before it was established. */
-  abandoned(): void {
-    this.halfOpen--;
+  abandoned(connection: Connection): void {
+    this.halfOpen.delete(connection);
   }
 
   /** A half-open connection is established and waits to be accepted. */
   completed(connection: Connection): void {
-    this.halfOpen--;
+    this.halfOpen.delete(connection);
     if (this.isClosed) connection.abort();
     else this.established.push(connection);
   }

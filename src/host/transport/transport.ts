@@ -253,12 +253,22 @@ export class Transport implements ConnectionOwner {
     }
     // Neither ACK nor SYN: not for a listener (section 3.10.7.2, fourth).
     if (header.flags & TcpFlag.RST || !(header.flags & TcpFlag.SYN)) return;
-    if (!listener.hasRoom) {
+    if (!listener.hasRoom && !this.makeRoom(listener)) {
       this.core.statistics.backlogDrops++;
       this.core.drops.count(DropReason.RESOURCES);
       return;
     }
     this.openFrom(listener, ip, header);
+  }
+
+  /** Gives up the oldest half-open connection, without a word, if a SYN-ACK of it has gone unanswered (RFC 4987 section 3.4). */
+  private makeRoom(listener: Listener): boolean {
+    const oldest = listener.oldestHalfOpen;
+    const ownership = oldest?.ownership;
+    if (oldest === null || ownership?.owner !== 'host' || ownership.cb.synRetransmissions === 0) return false;
+    this.core.statistics.halfOpenRecycled++;
+    this.forget(oldest);
+    return listener.hasRoom;
   }
 
   private openFrom(listener: Listener, ip: IpPacket, header: TcpHeader): void {
@@ -274,7 +284,7 @@ export class Transport implements ConnectionOwner {
     }
     connection.needsIpOptions = ip.hasOptions;
     connection.listener = listener;
-    listener.opened();
+    listener.opened(connection);
     const { localAddress, localPort, remotePort } = connection;
     const iss = this.openings.initialSequence(localAddress, localPort, remote, remotePort);
     openPassive(this.core.tcp, cb, header, iss);
@@ -514,7 +524,7 @@ export class Transport implements ConnectionOwner {
     if (ownership !== null && ownership.owner === 'host') {
       // It may never have been established: then its listener has room again.
       if (listener !== null && (connection.events & ConnectionEvent.CONNECTED) === 0) {
-        listener.abandoned();
+        listener.abandoned(connection);
         connection.listener = null;
       }
       release(this.core.tcp, ownership.cb);
