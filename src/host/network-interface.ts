@@ -129,7 +129,7 @@ export class NetworkInterface {
 
   /** Whether a packet claims to come from one of our addresses. */
   isOwnSource(packet: IpPacket): boolean {
-    for (const entry of this.list) if (packet.isFrom(entry.address)) return entry.state !== 'duplicate';
+    for (const entry of this.list) if (packet.isFrom(entry.address)) return entry.isAssigned;
     return false;
   }
 

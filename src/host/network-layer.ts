@@ -70,9 +70,9 @@ export class NetworkLayer {
       macAddressChanged: (neighbor) => observer.macAddressChanged(neighbor),
       queryReachability: (neighbor) => observer.queryReachability(neighbor),
       unreachable: (neighbor) => {
+        // Another router may do (RFC 4861 section 7.3.3): what still leads over this one hears of it.
+        if (neighbor.isRouter) this.paths.reroute();
         observer.unreachable(neighbor);
-        // Another router may do (RFC 4861 section 7.3.3).
-        if (neighbor.isRouter) core.defer(() => this.paths.reroute());
       },
     });
     this.routes = new RouteTable(

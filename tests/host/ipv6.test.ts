@@ -1,33 +1,9 @@
 /** TCP over IPv6, on the host and in the offload target, beside IPv4 on the same interface. */
 import { describe, expect, it } from 'vitest';
 import { TcpState } from '../../src/tcp/index.ts';
-import {
-  addressFromMac,
-  DropReason,
-  EthernetHeader,
-  EtherType,
-  IpAddress,
-  IpPacket,
-  LINK_LOCAL_PREFIX,
-  parseEthernet,
-  parseIp,
-} from '../../src/wire/index.ts';
+import { addressFromMac, DropReason, EtherType, LINK_LOCAL_PREFIX } from '../../src/wire/index.ts';
+import { ip, packetOf } from './frames.ts';
 import { firstDifference, Peer, pattern, sendAll, World } from './world.ts';
-
-function ip(text: string): IpAddress {
-  const address = IpAddress.parse(text);
-  if (address === null) throw new Error(text);
-  return address;
-}
-
-/** The datagram in a frame, or null. */
-function packetOf(frame: Uint8Array): IpPacket | null {
-  const ethernet = new EthernetHeader();
-  const packet = new IpPacket();
-  if (parseEthernet(frame, 0, frame.length, ethernet) !== DropReason.NONE) return null;
-  const { payloadOffset, payloadLength, etherType } = ethernet;
-  return parseIp(frame, payloadOffset, payloadLength, etherType, packet) === DropReason.NONE ? packet : null;
-}
 
 describe('TCP over IPv6', () => {
   it('opens, carries bytes both ways and closes', () => {
@@ -143,13 +119,13 @@ describe('TCP over IPv6', () => {
     );
     clients.push(second);
     world.until(() => accepted.length === 4 && clients.every((each) => each.isConnected));
-    clients.forEach((each, index) => each.connection.send(new Uint8Array(10 + index)));
+    for (const [index, each] of clients.entries()) each.connection.send(new Uint8Array(10 + index));
     world.until(() => accepted.every((each) => each.received > 0));
     const seen = accepted.map(({ connection, received }) => `${connection.localAddress} ${received}`).sort();
     expect(seen).toEqual(['10.0.0.2 11', 'fd00::2 10', 'fd00::2 13', 'fd00::2:2 12']);
     expect(second.connection.localAddress.toString()).toBe('fd00::1:1');
     for (const each of clients) expect(world.move(each, 'offload')).toMatchObject({ ok: true });
-    clients.forEach((each, index) => each.connection.send(new Uint8Array(100 + index)));
+    for (const [index, each] of clients.entries()) each.connection.send(new Uint8Array(100 + index));
     world.until(() => accepted.every((each) => each.received > 100));
   });
 

@@ -230,8 +230,8 @@ export class RouterDiscovery implements RouterMessages {
     let next = Number.POSITIVE_INFINITY;
     for (const { until } of this.routers) next = Math.min(next, until);
     for (const { until } of this.prefixes) next = Math.min(next, until);
-    for (const { validUntil, preferredUntil, state } of this.core.interface.addresses) {
-      next = Math.min(next, validUntil, state === 'preferred' ? preferredUntil : Number.POSITIVE_INFINITY);
+    for (const { validUntil, preferredUntil } of this.core.interface.addresses) {
+      next = Math.min(next, validUntil, preferredUntil > now ? preferredUntil : Number.POSITIVE_INFINITY);
     }
     this.lifeTimer.cancel();
     if (next === Number.POSITIVE_INFINITY) return;

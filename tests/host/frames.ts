@@ -1,0 +1,75 @@
+/** Frames that tests let others send to a host: IPv6, ICMPv6, Neighbor Discovery, fragments. */
+import {
+  DropReason,
+  EthernetHeader,
+  EtherType,
+  finishIcmpv6Checksum,
+  IPV6_HEADER_LENGTH,
+  IpAddress,
+  IpPacket,
+  IpProtocol,
+  Ipv6Header,
+  MacAddress,
+  multicastMacAddress,
+  NDP_HOP_LIMIT,
+  parseEthernet,
+  parseIp,
+  setIpv6Addresses,
+  writeEthernet,
+  writeIpv6,
+} from '../../src/wire/index.ts';
+
+export const BODY = 14 + IPV6_HEADER_LENGTH;
+
+/** An address, written as text. */
+export function ip(text: string): IpAddress {
+  const address = IpAddress.parse(text);
+  if (address === null) throw new Error(`${text} is no address`);
+  return address;
+}
+
+/** Who a frame is from and to. */
+export interface Way {
+  readonly source: IpAddress;
+  readonly destination: IpAddress;
+  readonly macSource?: MacAddress;
+  /** By default the group's, for a group. */
+  readonly macDestination?: MacAddress;
+  readonly hopLimit?: number;
+}
+
+/** An IPv6 frame with this body behind its header; `next` is the Next Header. */
+export function ipv6Frame(way: Way, next: number, body: Uint8Array): Uint8Array {
+  const { source, destination, macSource = MacAddress.fromWords(0x0200, 0xfe), hopLimit = 64 } = way;
+  const to = way.macDestination ?? multicastMacAddress(destination);
+  const frame = new Uint8Array(BODY + body.length);
+  writeEthernet(frame, 0, to.bytes, macSource.bytes, EtherType.IPV6, 0, 0);
+  const header = new Ipv6Header();
+  setIpv6Addresses(header, source, destination);
+  Object.assign(header, { protocol: next, hopLimit, bodyLength: body.length });
+  writeIpv6(header, frame, 14);
+  frame.set(body, BODY);
+  return frame;
+}
+
+/** An ICMPv6 frame: `write` puts the message into the buffer at the offset and says how long it is. */
+export function icmpv6(way: Way, write: (buffer: Uint8Array, offset: number) => number): Uint8Array {
+  const buffer = new Uint8Array(2000);
+  const length = write(buffer, 0);
+  finishIcmpv6Checksum(buffer, 0, length, way.source, way.destination);
+  return ipv6Frame(way, IpProtocol.ICMPV6, buffer.subarray(0, length));
+}
+
+/** A Neighbor Discovery frame: as `icmpv6`, with hop limit 255. */
+export function ndp(way: Way, write: (buffer: Uint8Array, offset: number) => number): Uint8Array {
+  return icmpv6({ hopLimit: NDP_HOP_LIMIT, ...way }, write);
+}
+
+/** The datagram in a frame, or null when there is none that can be parsed. */
+export function packetOf(frame: Uint8Array): IpPacket | null {
+  const ethernet = new EthernetHeader();
+  const packet = new IpPacket();
+  if (parseEthernet(frame, 0, frame.length, ethernet) !== DropReason.NONE) return null;
+  const { payloadOffset, payloadLength, etherType } = ethernet;
+  return parseIp(frame, payloadOffset, payloadLength, etherType, packet) === DropReason.NONE ? packet : null;
+}
