@@ -1,8 +1,8 @@
 /** From what `connect` was given to an open connection: names are looked up, and addresses of both families tried. */
 import { ADDRCONFIG, type LookupAddress, lookup as systemLookup } from 'node:dns';
-import { isIP } from 'node:net';
+import { getDefaultAutoSelectFamily, getDefaultAutoSelectFamilyAttemptTimeout, isIP } from 'node:net';
 import {
-  ConnectAttemptsError,
+  connectAttemptsError,
   invalidAddressFamily,
   invalidArgType,
   invalidIpAddress,
@@ -47,8 +47,11 @@ export interface ConnectTarget {
   readonly autoSelectFamilyAttemptTimeout?: number;
 }
 
-/** The defaults of `autoSelectFamily` and its time, which a program may change. */
-export const autoSelectDefaults = { family: true, attemptTimeout: 250 };
+/** The defaults of `autoSelectFamily` and its time, which the command line says and a program may change. */
+export const autoSelectDefaults = {
+  family: getDefaultAutoSelectFamily(),
+  attemptTimeout: getDefaultAutoSelectFamilyAttemptTimeout(),
+};
 
 /** An attempt shorter than this, milliseconds, is none. */
 export const LEAST_ATTEMPT_TIMEOUT = 10;
@@ -258,11 +261,9 @@ class Attempts {
   next(): void {
     const { socket, plan, candidates, errors } = this;
     if (this.timer !== null) clearTimeout(this.timer);
-    if (socket._aborted || !socket.connecting) return;
+    if (!socket.connecting) return;
     if (this.current === candidates.length) {
-      socket.destroy(
-        errors.length === 0 ? stateError('ERR_SOCKET_CONNECTION_TIMEOUT') : new ConnectAttemptsError(errors),
-      );
+      socket.destroy(errors.length === 0 ? stateError('ERR_SOCKET_CONNECTION_TIMEOUT') : connectAttemptsError(errors));
       return;
     }
     const number = this.current++;

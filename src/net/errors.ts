@@ -46,14 +46,12 @@ export class SocketError extends Error {
   }
 }
 
-/** Several attempts to connect that have all failed; `code` is that of the first. */
-export class ConnectAttemptsError extends AggregateError {
-  readonly code: string | undefined;
+// As in Node the class has no name of its own: programs compare `error.constructor`.
+Object.defineProperty(SocketError.prototype, 'constructor', { value: Error, writable: true, configurable: true });
 
-  constructor(errors: readonly Error[]) {
-    super(errors);
-    this.code = (errors[0] as { code?: string } | undefined)?.code;
-  }
+/** Several attempts to connect that have all failed; `code` is that of the first. */
+export function connectAttemptsError(errors: readonly Error[]): AggregateError & { code: string | undefined } {
+  return Object.assign(new AggregateError(errors), { code: (errors[0] as { code?: string } | undefined)?.code });
 }
 
 /** An error with one of Node's own codes, of the class that Node gives it. */

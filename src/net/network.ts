@@ -122,8 +122,13 @@ export class Network {
         return this.connectToSelf(destination, remote, from, localPort, handlers);
       }
       if (destination.isMulticast || destination.isBroadcast) return 'ENETUNREACH';
-      if (destination.family === 6 && this.host.address.family === 4) return 'ENETUNREACH';
-      const connection = this.host.stack.connect({ address: destination, port: to.port, localPort }, handlers);
+      if (!this.host.stack.addresses.some(({ family }) => family === destination.family)) return 'ENETUNREACH';
+      const bound = from === null ? null : IpAddress.parse(from.address);
+      const localAddress = bound === null || bound.isUnspecified ? undefined : bound;
+      const connection = this.host.stack.connect(
+        { address: destination, port: to.port, localAddress, localPort },
+        handlers,
+      );
       return { connection, local: endpoint(connection.localAddress, connection.localPort), remote };
     } catch {
       // Only one thing can fail here: the local port, or every local port, is in use towards this peer.
@@ -167,7 +172,7 @@ export class Network {
 
   /** Whether an address is one of the host's own, those of the loopback interface included. */
   private isLocal(ip: IpAddress): boolean {
-    return ip.isLoopback || this.host.address.equals(ip);
+    return ip.isLoopback || this.host.stack.hasAddress(ip);
   }
 
   private connectToSelf(

@@ -3,14 +3,17 @@ import type { Endpoint, ListeningPlace, Network } from './network.ts';
 import { TcpHandle } from './tcp-handle.ts';
 
 export class ServerHandle {
+  /** Gets each accepted connection. */
+  onconnection: (error: null, handle: TcpHandle) => void;
   private readonly network: Network;
   private place: ListeningPlace | null = null;
   private wantsReference = true;
   private holdsReference = false;
 
   /** Made by `ServerHandle.listen`. */
-  private constructor(network: Network) {
+  private constructor(network: Network, onConnection: (error: null, handle: TcpHandle) => void) {
     this.network = network;
+    this.onconnection = onConnection;
   }
 
   /** Listens; `onConnection` gets each accepted connection. An errno name when that is refused. */
@@ -19,11 +22,13 @@ export class ServerHandle {
     at: Endpoint,
     ipv6Only: boolean,
     backlog: number,
-    onConnection: (handle: TcpHandle) => void,
+    onConnection: (error: null, handle: TcpHandle) => void,
   ): ServerHandle | string {
-    const place = network.listen(at, ipv6Only, backlog, (opened) => onConnection(TcpHandle.accepted(network, opened)));
+    const handle = new ServerHandle(network, onConnection);
+    const place = network.listen(at, ipv6Only, backlog, (opened) =>
+      handle.onconnection(null, TcpHandle.accepted(network, opened)),
+    );
     if (typeof place === 'string') return place;
-    const handle = new ServerHandle(network);
     handle.place = place;
     handle.holdReference();
     return handle;

@@ -73,7 +73,7 @@ export class Server extends EventEmitter {
   pauseOnConnect: boolean;
   noDelay: boolean;
   keepAlive: boolean;
-  /** Seconds. */
+  /** Seconds, whole ones. */
   keepAliveInitialDelay: number;
   highWaterMark: number;
   /** Most connections at a time; more are closed and told by `drop`. */
@@ -82,6 +82,8 @@ export class Server extends EventEmitter {
   _connections = 0;
   /** @internal */
   _handle: ServerHandle | null = null;
+  /** Family, address and port that were asked for. @internal */
+  _connectionKey: string | undefined = undefined;
   private readonly network: Network;
   private readonly makeSocket: SocketMaker;
   private readonly backlog: number | undefined;
@@ -115,7 +117,7 @@ export class Server extends EventEmitter {
     this.pauseOnConnect = Boolean(options.pauseOnConnect);
     this.noDelay = Boolean(options.noDelay);
     this.keepAlive = Boolean(options.keepAlive);
-    this.keepAliveInitialDelay = Math.max(0, keepAliveInitialDelay) / 1_000;
+    this.keepAliveInitialDelay = Math.trunc(Math.max(0, keepAliveInitialDelay) / 1_000);
     this.highWaterMark = highWaterMark < 0 ? getDefaultHighWaterMark(false) : highWaterMark;
   }
 
@@ -138,6 +140,11 @@ export class Server extends EventEmitter {
     if (listener !== null) this.once('listening', listener);
     this.listeningId++;
     this.obeySignal(options.signal);
+    if (typeof options.fd === 'number' && options.fd >= 0) {
+      // Not one of this network's, whatever the operating system knows it as.
+      this.emitSoon(SocketError.explained('EINVAL', 'listen'));
+      return this;
+    }
     const backlog = options.backlog || backlogOf(values) || this.backlog || DEFAULT_BACKLOG;
     const port = portOf(values, options);
     if (port === undefined) throw cannotListen(options);
@@ -197,6 +204,12 @@ export class Server extends EventEmitter {
     await new Promise<void>((resolve, reject) => this.close((error) => (error ? reject(error) : resolve())));
   }
 
+  /** A listener was asynchronous and has rejected (`captureRejections`). @internal */
+  override [EventEmitter.captureRejectionSymbol](error: Error, event: string | symbol, ...values: unknown[]): void {
+    if (event === 'connection') (values[0] as Socket).destroy(error);
+    else this.emit('error', error);
+  }
+
   /** A socket of the server is gone. @internal */
   _socketClosed(socket: Socket): void {
     if (!this.sockets.delete(socket)) return;
@@ -221,13 +234,15 @@ export class Server extends EventEmitter {
 
   private listenOn(address: string | null, port: number, family: number, ipv6Only: boolean, backlog: number): void {
     const at = { address: address ?? '::', family: family === 6 ? 'IPv6' : 'IPv4', port } as const;
-    const handle = ServerHandle.listen(this.network, at, ipv6Only, backlog, (accepted) => this.accepted(accepted));
+    const handle = ServerHandle.listen(this.network, at, ipv6Only, backlog, (_error, accepted) =>
+      this.accepted(accepted),
+    );
     if (typeof handle === 'string') {
-      const error = SocketError.explained(handle, 'listen', at.address, port);
-      process.nextTick(() => this.emit('error', error));
+      this.emitSoon(SocketError.explained(handle, 'listen', at.address, port));
       return;
     }
     this._handle = handle;
+    this._connectionKey = `${family}:${at.address}:${port}`;
     if (this.isUnreferenced) handle.unref();
     process.nextTick(() => {
       // It may have been closed meanwhile.
@@ -259,6 +274,10 @@ export class Server extends EventEmitter {
     socket._server = this;
     this.emit('connection', socket);
     if (serverChannel.hasSubscribers) serverChannel.publish({ socket });
+  }
+
+  private emitSoon(error: Error): void {
+    process.nextTick(() => this.emit('error', error));
   }
 
   private obeySignal(signal: AbortSignal | undefined): void {

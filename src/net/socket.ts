@@ -3,7 +3,7 @@
  * same object while the connection moves between the host stack and an offload target.
  */
 import { channel } from 'node:diagnostics_channel';
-import { Duplex, type DuplexOptions } from 'node:stream';
+import { addAbortSignal, Duplex, type DuplexOptions } from 'node:stream';
 import type { ConnectionCounters, ConnectionOwnerName, HistoryEntry, OffloadResult } from '../host/index.ts';
 import { NdisStatus } from '../ndis/index.ts';
 import type { Host } from '../node/host.ts';
@@ -13,7 +13,7 @@ import { invalidArgValue, invalidFdType, missingArgs, SocketError, stateError } 
 import { type Endpoint, Network } from './network.ts';
 import type { Server } from './server.ts';
 import { type HandleOwner, TcpHandle } from './tcp-handle.ts';
-import { timerDuration, validateFunction, validateNumber } from './validate.ts';
+import { timerDuration, validateFunction, validateInt32, validateNumber, validateString } from './validate.ts';
 
 /** A buffer that is used again for everything that arrives, instead of `data` events. */
 export interface OnReadOptions {
@@ -83,8 +83,6 @@ export class Socket extends Duplex implements HandleOwner {
   _host: string | null = null;
   /** @internal */
   _hadError = false;
-  /** The socket was ended by a signal. @internal */
-  _aborted = false;
   private readonly network: Network;
   private idleTimer: NodeJS.Timeout | null = null;
   private lastWriteQueueSize = 0;
@@ -94,7 +92,7 @@ export class Socket extends Duplex implements HandleOwner {
   private peer: Endpoint | null = null;
   private isNoDelay: boolean;
   private isKeepAlive: boolean;
-  /** Seconds. */
+  /** Milliseconds. */
   private keepAliveDelay: number;
   private userBuffer: Uint8Array | null = null;
   private readonly onRead: OnReadOptions | null;
@@ -112,23 +110,19 @@ export class Socket extends Duplex implements HandleOwner {
       // `close` says whether there was an error: see `_destroy`.
       emitClose: false,
       autoDestroy: true,
+      // Aborted already it would be destroyed before it is made.
+      signal: undefined,
     });
     this.network = Network.of(host);
     this.isNoDelay = Boolean(options.noDelay);
     this.isKeepAlive = Boolean(options.keepAlive);
-    this.keepAliveDelay = Math.max(0, options.keepAliveInitialDelay ?? 0) / 1_000;
+    this.keepAliveDelay = Math.max(0, options.keepAliveInitialDelay ?? 0);
     this.onRead = isOnRead(options.onread) ? options.onread : null;
     this.on('end', () => {
       this.endedByPeer = !this.allowHalfOpen;
     });
-    options.signal?.addEventListener('abort', () => {
-      this._aborted = true;
-    });
-    if (options.handle === undefined) return;
-    this._handle = options.handle;
-    this.attachHandle(options.handle);
-    if (options.pauseOnCreate) this.pause();
-    else this.read(0);
+    if (options.handle !== undefined) this.adopt(options.handle, options.pauseOnCreate === true);
+    if (options.signal !== undefined) addAbortSignal(options.signal, this);
   }
 
   // ---- opening ----
@@ -149,7 +143,10 @@ export class Socket extends Duplex implements HandleOwner {
     if (listener !== null) this.once('connect', listener);
     const path = options.path ?? null;
     if (options.port === undefined && path === null) throw missingArgs('options', 'port', 'path');
-    if (path) throw invalidArgValue('options.path', path, 'names a pipe, which this network does not have');
+    if (path) {
+      validateString(path, 'options.path');
+      throw invalidArgValue('options.path', path, 'names a pipe, which this network does not have');
+    }
     this.endedByPeer = false;
     if (this.destroyed) {
       this._handle = null;
@@ -173,7 +170,8 @@ export class Socket extends Duplex implements HandleOwner {
     this.peer = null;
     this._unrefTimer();
     if (this.isNoDelay) handle.setNoDelay(true);
-    if (this.isKeepAlive) handle.setKeepAlive(true, this.keepAliveDelay);
+    const { keepAliveDelay } = this;
+    if (this.isKeepAlive) handle.setKeepAlive(true, Math.trunc(keepAliveDelay / 1_000), keepAliveDelay);
     this.emit('connect');
     this.emit('ready');
     if (!this.isPaused() && !this.destroyed) this.read(0);
@@ -259,15 +257,17 @@ export class Socket extends Duplex implements HandleOwner {
   }
 
   get bytesRead(): number {
-    return this._handle === null ? this.finalBytesRead : this._handle.bytesRead;
+    return this._handle ? this._handle.bytesRead : this.finalBytesRead;
   }
 
   /** Bytes given to the connection. */
   get _bytesDispatched(): number {
-    return this._handle === null ? this.finalBytesWritten : this._handle.bytesWritten;
+    return this._handle ? this._handle.bytesWritten : this.finalBytesWritten;
   }
 
   get bytesWritten(): number {
+    // Asked of the prototype there is nothing to count.
+    if (this.writableLength === undefined) return undefined as unknown as number;
     return this._bytesDispatched + (this.destroyed ? 0 : this.writableLength - this.inFlight);
   }
 
@@ -285,7 +285,7 @@ export class Socket extends Duplex implements HandleOwner {
   /** Switches the Nagle algorithm off, or on again. */
   setNoDelay(enable?: boolean): this {
     const wanted = enable === undefined || Boolean(enable);
-    if (this._handle !== null && wanted !== this.isNoDelay) this._handle.setNoDelay(wanted);
+    if (wanted !== this.isNoDelay) this._handle?.setNoDelay?.(wanted);
     this.isNoDelay = wanted;
     return this;
   }
@@ -293,11 +293,10 @@ export class Socket extends Duplex implements HandleOwner {
   /** @param delay milliseconds of idleness before the first probe; 0 leaves it as it is. */
   setKeepAlive(enable?: boolean, delay = 0): this {
     const wanted = Boolean(enable);
-    const seconds = delay / 1_000;
-    const isNew = wanted !== this.isKeepAlive || (wanted && seconds !== this.keepAliveDelay);
+    const isNew = wanted !== this.isKeepAlive || (wanted && delay !== this.keepAliveDelay);
     this.isKeepAlive = wanted;
-    this.keepAliveDelay = seconds;
-    if (this._handle !== null && isNew) this._handle.setKeepAlive(wanted, seconds);
+    this.keepAliveDelay = delay;
+    if (isNew) this._handle?.setKeepAlive?.(wanted, Math.trunc(delay / 1_000), delay);
     return this;
   }
 
@@ -458,7 +457,7 @@ export class Socket extends Duplex implements HandleOwner {
     const { onRead, userBuffer } = this;
     if (this.destroyed || onRead === null || userBuffer === null) return;
     this._unrefTimer();
-    const goesOn = onRead.callback(length, userBuffer) !== false;
+    const goesOn = onRead.callback.call(this, length, userBuffer) !== false;
     if (typeof onRead.buffer === 'function') this.nextUserBuffer();
     if (!goesOn) this._handle?.readStop();
   }
@@ -488,6 +487,14 @@ export class Socket extends Duplex implements HandleOwner {
 
   private get lastConnection() {
     return (this._handle ?? this.past)?.connection ?? null;
+  }
+
+  /** Takes over an open connection. */
+  private adopt(handle: TcpHandle, isPaused: boolean): void {
+    this._handle = handle;
+    this.attachHandle(handle);
+    if (isPaused) this.pause();
+    else this.read(0);
   }
 
   private prepare(): void {
@@ -571,7 +578,10 @@ function checkOptions(options: SocketOptions): void {
   if (options.keepAliveInitialDelay !== undefined) {
     validateNumber(options.keepAliveInitialDelay, 'options.keepAliveInitialDelay');
   }
-  if (options.fd !== undefined) throw invalidFdType('UNKNOWN');
+  if (options.fd !== undefined) {
+    validateInt32(options.fd, 'fd', 0);
+    throw invalidFdType('UNKNOWN');
+  }
 }
 
 function isOnRead(onread: OnReadOptions | undefined): onread is OnReadOptions {

@@ -146,7 +146,7 @@ export class TcpHandle {
   write(bytes: Uint8Array, done: Answer): boolean {
     const { connection } = this;
     if (connection === null || connection.closeReason !== undefined || this.closed) {
-      const code = this.failure ?? 'EPIPE';
+      const code = this.closed ? 'EBADF' : (this.failure ?? 'EPIPE');
       this.failure = null;
       process.nextTick(done, code);
       return false;
@@ -174,9 +174,12 @@ export class TcpHandle {
     this.configure((connection) => connection.setNoDelay(enable));
   }
 
-  /** @param delay seconds of idleness before the first probe; 0 leaves it as it is */
-  setKeepAlive(enable: boolean, delay: number): void {
-    this.configure((connection) => connection.setKeepAlive(enable, delay * 1_000));
+  /**
+   * @param seconds of idleness before the first probe; 0 leaves it as it is
+   * @param milliseconds the same, more precisely
+   */
+  setKeepAlive(enable: boolean, seconds: number, milliseconds = seconds * 1_000): void {
+    this.configure((connection) => connection.setKeepAlive(enable, milliseconds));
   }
 
   ref(): void {
@@ -226,7 +229,10 @@ export class TcpHandle {
     return {
       connected: () => this.connected(),
       readable: () => this.deliver(),
-      drained: () => this.drained(null),
+      drained: (connection) => {
+        // Buffers are empty too when the connection is lost: then `closed` follows.
+        if (!connection.closeReason) this.drained(null);
+      },
       peerClosed: () => {
         this.peerClosed = true;
         this.deliver();
