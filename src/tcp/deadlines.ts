@@ -36,7 +36,8 @@ export function isProbing(cb: ControlBlock): boolean {
 export function startRetransmitTimer(tcp: TcpContext, cb: ControlBlock): void {
   const d = cb.delegated;
   if (!isSynchronized(d.state)) {
-    setRetransmitTimer(tcp, cb, backedOffRto(tcp, cb, cb.synRetransmissions));
+    const linear = d.state === TcpState.SYN_SENT ? tcp.parameters.linearSynRetransmissions : 0;
+    setRetransmitTimer(tcp, cb, backedOffRto(tcp, cb, Math.max(0, cb.synRetransmissions - linear)));
     return;
   }
   const rto = backedOffRto(tcp, cb, d.retransmit.count);
@@ -68,13 +69,18 @@ export function stopRetransmitTimer(cb: ControlBlock): void {
   cb.retransmitDeadline = TIMER_NOT_RUNNING;
 }
 
+/** RTO << shift, as window probing uses it (spec/decisions.md 19). Ticks. */
+export function persistTicks(tcp: TcpContext, cb: ControlBlock, shift: number): number {
+  return Math.max(tcp.parameters.minimumPersistTicks, backedOffRto(tcp, cb, shift));
+}
+
 /** First round of window probing (algorithms.md 3 step 1). */
 export function startPersist(tcp: TcpContext, cb: ControlBlock): void {
   const d = cb.delegated;
   d.sndWndProbeCount = 0;
   d.retransmit.count = 0;
   d.totalRt = 0;
-  setRetransmitTimer(tcp, cb, backedOffRto(tcp, cb, 0));
+  setRetransmitTimer(tcp, cb, persistTicks(tcp, cb, 0));
 }
 
 /** A zero-window ACK ends the round, whichever of the two timers runs (step 4; spec/decisions.md 19). */
@@ -82,7 +88,7 @@ export function nextPersistRound(tcp: TcpContext, cb: ControlBlock): void {
   const d = cb.delegated;
   d.sndWndProbeCount = Math.min(d.sndWndProbeCount + 1, 255);
   d.retransmit.count = 0;
-  setRetransmitTimer(tcp, cb, backedOffRto(tcp, cb, d.sndWndProbeCount));
+  setRetransmitTimer(tcp, cb, persistTicks(tcp, cb, d.sndWndProbeCount));
 }
 
 /** Enters TIME-WAIT or restarts its 2 MSL (RFC 9293 section 3.10.7.4). */

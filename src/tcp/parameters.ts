@@ -32,6 +32,12 @@ export interface TcpParameters {
   readonly rtoSlopTicks: number;
   /** Segments with text at the start of a connection that are acknowledged at once, so that slow start is not held up. */
   readonly quickAcks: number;
+  /** Retransmissions of a SYN, not of a SYN-ACK, before its timer begins to back off. */
+  readonly linearSynRetransmissions: number;
+  /** Lower bound of the time between window probes, ticks. */
+  readonly minimumPersistTicks: number;
+  /** Window probes are ACKs one octet behind SND.UNA instead of the octet past the window (RFC 9293 MUST-36 has that). */
+  readonly probesWithoutText: boolean;
   /** Every segment offers all of the buffer that is free, and not only when that is usefully more (RFC 9293 section 3.8.6.2.2). */
   readonly offersAllFree: boolean;
   /** How the options of a SYN are ordered and padded; the peer sees nothing else of it. */
@@ -72,6 +78,9 @@ export const DEFAULT_TCP_PARAMETERS: TcpParameters = {
   minimumVarianceTicks: 1,
   rtoSlopTicks: 0,
   quickAcks: 0,
+  linearSynRetransmissions: 0,
+  minimumPersistTicks: 0,
+  probesWithoutText: false,
   offersAllFree: false,
   optionLayout: 'linux',
   maximumRtoTicks: 60_000,

@@ -6,9 +6,9 @@ import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
 import {
   arm,
-  backedOffRto,
   enterClosed,
   isProbing,
+  persistTicks,
   setRetransmitTimer,
   startRetransmitTimer,
   stopRetransmitTimer,
@@ -17,7 +17,7 @@ import { Disposition } from './disposition.ts';
 import { output } from './output.ts';
 import { enterTimeoutRecovery } from './recovery.ts';
 import { isSynchronized, TcpState } from './state.ts';
-import { sendAck, sendKeepAliveProbe, sendSyn, transmitData } from './transmit.ts';
+import { sendAck, sendKeepAliveProbe, sendProbe, sendSyn, transmitData } from './transmit.ts';
 import { MAX_RT_UNLIMITED, TcpCachedFlag, TIMER_NOT_RUNNING } from './variables.ts';
 import { wantsLateWindowUpdate } from './window.ts';
 
@@ -118,8 +118,12 @@ function probeTimeout(tcp: TcpContext, cb: ControlBlock): void {
     return;
   }
   tcp.statistics.windowProbes++;
-  setRetransmitTimer(tcp, cb, backedOffRto(tcp, cb, d.retransmit.count));
+  setRetransmitTimer(tcp, cb, persistTicks(tcp, cb, d.retransmit.count));
   d.retransmit.count++;
+  if (tcp.parameters.probesWithoutText) {
+    sendProbe(tcp, cb);
+    return;
+  }
   // One byte past the window (RFC 9293 section 3.8.6.1, MUST-36), or the FIN when nothing else is left. SND.NXT stays
   // behind it: the peer most likely drops the byte, and it goes first when the window opens.
   if (cb.sendQueue.length > 0) transmitData(tcp, cb, d.sndUna, 1, false);

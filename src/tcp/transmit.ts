@@ -97,6 +97,11 @@ export function sendReset(tcp: TcpContext, cb: ControlBlock, sequence: number, a
 /** A keepalive probe: an ACK one byte before SND.NXT, which the peer must answer (RFC 9293 section 3.8.4). */
 export function sendKeepAliveProbe(tcp: TcpContext, cb: ControlBlock): void {
   tcp.statistics.keepAliveProbes++;
+  sendProbe(tcp, cb);
+}
+
+/** An ACK one octet behind SND.UNA: it is not acceptable, and so the peer must answer it. */
+export function sendProbe(tcp: TcpContext, cb: ControlBlock): void {
   emit(tcp, cb, (cb.delegated.sndUna - 1) | 0, TcpFlag.ACK, 0, 0);
 }
 

@@ -214,6 +214,32 @@ describe('personalities', () => {
   });
 
   it.each([
+    ['default', 'P. 101:102(1) ack 1', 0.25],
+    ['linux', '. 100:100(0) ack 1', 0.3],
+    ['bsd', 'P. 101:102(1) ack 1', 5],
+  ] as const)('%s has its own way to probe a zero window', (personality, probe, seconds) => {
+    const text = `${ESTABLISHED.replace('+0 < . 1:1', '+0.1 < . 1:1')}+0 write(4, ..., 100) = 100
++0 > P. 1:101(100) ack 1
++0.1 < . 1:1(0) ack 101 win 0
++0 write(4, ..., 1) = 1
++${seconds} > ${probe}`;
+    expect(runScript(text, { personality }).problem).toBeNull();
+  });
+
+  it.each([
+    ['default', [1, 2, 4]],
+    ['linux', [1, 1, 1, 1, 1, 2, 4]],
+    ['bsd', [1, 1, 1, 1, 1, 2]],
+  ] as const)('%s backs a SYN off in its own way', (personality, intervals) => {
+    const text = `0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0
++0 connect(3, ..., ...) = -1 EINPROGRESS
++0 > S 0:0(0) <...>
+${intervals.map((seconds) => `+${seconds} > S 0:0(0) <...>`).join('\n')}`;
+    expect(runScript(`\`sysctl net.ipv4.tcp_syn_retries=8\`\n${text}`, { personality }).problem).toBeNull();
+  });
+
+  it.each([
     ['default', 0.2],
     ['linux', 0.21],
     ['bsd', 0.23],

@@ -51,7 +51,7 @@ describe('delayed ACK (RFC 9293 3.8.6.3)', () => {
     expect(script.runTo(10_000).take()).toEqual([]);
   });
 
-  it('acknowledges the first segments at once when told to (TcpParameters.quickAcks), until it has text of its own', () => {
+  it('acknowledges the first segments at once when told to (TcpParameters.quickAcks), until text goes both ways', () => {
     const script = Script.established({ parameters: { quickAcks: 3 } });
     for (let i = 1; i <= 3; i++) {
       script.arrive({ length: 100 });
@@ -61,9 +61,12 @@ describe('delayed ACK (RFC 9293 3.8.6.3)', () => {
     expect(script.take()).toEqual([]);
 
     const both = Script.established({ parameters: { quickAcks: 3 } });
-    both.send(10);
+    both.send(10); // text of ours alone changes nothing
     both.arrive({ ack: 10, length: 100 });
-    expect(both.take()).toEqual(['P. 0:10 ack 0']);
+    expect(both.take()).toEqual(['P. 0:10 ack 0', '. 10:10 ack 100']);
+    both.send(10); // an answer
+    both.arrive({ ack: 20, length: 100 });
+    expect(both.take()).toEqual(['P. 10:20 ack 100']);
   });
 
   it('counts bytes, not segments: one of two full sizes or more is acknowledged at once (up to 64 KiB)', () => {
