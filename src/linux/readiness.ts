@@ -27,6 +27,8 @@ const koffi = require(workerData.koffi);
 const wait = koffi.load(null).func('epoll_wait', 'int', ['int', 'void *', 'int', 'int']);
 const events = new Uint8Array(2 * workerData.eventBytes);
 const view = new DataView(events.buffer);
+Atomics.store(workerData.loaded, 0, 1);
+Atomics.notify(workerData.loaded, 0);
 for (let running = true; running; ) {
   const count = wait(workerData.epoll, events, 2, 1000);
   for (let index = 0; index < count; index += 1) {
@@ -37,6 +39,17 @@ for (let running = true; running; ) {
 }
 `;
 
+/** Those whose worker runs. */
+const open = new Set<Readiness>();
+
+/** How long a process that ends waits at most for a worker that begins, milliseconds. */
+const LOADING_MILLISECONDS = 2_000;
+
+/** A process that ends waits for its workers, and these sit in a system call. */
+function endAll(): void {
+  for (const readiness of open) readiness.endNow();
+}
+
 /** Watches one descriptor. Armed once, it reports once. It does not keep the process alive. */
 export class Readiness {
   private readonly epoll: number;
@@ -44,7 +57,8 @@ export class Readiness {
   private readonly fd: number;
   private readonly armed: Uint8Array;
   private readonly worker: Worker;
-  private readonly endNow = (): void => this.signalStop();
+  /** 1 once the worker has loaded what it needs. */
+  private readonly loaded = new Int32Array(new SharedArrayBuffer(4));
   private closed = false;
 
   /**
@@ -71,13 +85,14 @@ export class Readiness {
         eventBytes: EPOLL_EVENT_BYTES,
         dataOffset: EPOLL_DATA_OFFSET,
         littleEndian: LITTLE_ENDIAN,
+        loaded: this.loaded,
       },
     });
     this.worker.on('message', readable);
     this.worker.on('error', failed);
     this.worker.unref();
-    // A process that ends waits for its workers, and this one sits in a system call.
-    process.once('exit', this.endNow);
+    if (open.size === 0) process.on('exit', endAll);
+    open.add(this);
   }
 
   /** Has `readable` called once, as soon as there is something to read. */
@@ -89,7 +104,8 @@ export class Readiness {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
-    process.off('exit', this.endNow);
+    open.delete(this);
+    if (open.size === 0) process.off('exit', endAll);
     this.worker.removeAllListeners('message');
     const ended = new Promise<void>((resolve) => this.worker.once('exit', () => resolve()));
     this.worker.ref();
@@ -97,6 +113,15 @@ export class Readiness {
     await ended;
     close(this.epoll);
     close(this.stop);
+  }
+
+  /**
+   * Has the worker end, as the last thing in the process. A worker that is interrupted while it loads a native module brings
+   * the process down. @internal
+   */
+  endNow(): void {
+    Atomics.wait(this.loaded, 0, 0, LOADING_MILLISECONDS);
+    this.signalStop();
   }
 
   private signalStop(): void {

@@ -83,7 +83,6 @@ const onTap = (name: string): string[] => ['--link', `tap:${name}`, '--address',
 describe.runIf(hasKernel())('on a TAP', () => {
   for (const variant of [['--churn'], ['--churn', '--no-segmentation'], ['--offload', 'always']]) {
     it(`serve ${variant.join(' ')}: curl downloads and uploads in another namespace`, async () => {
-      hasProgram('curl');
       const peer = namespace();
       const tap = uniqueName('ct');
       const file = noise(20 * MEBIBYTE);

@@ -1,5 +1,6 @@
 /** TAP and macvtap links themselves: how they open, sleep, fail and go. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type DeviceLink, openMacvtap, openTap, SystemCallError } from '../../src/linux/index.ts';
 import { Host, NodeRuntime } from '../../src/node/index.ts';
@@ -10,6 +11,7 @@ import {
   KERNEL_ADDRESS,
   moveInto,
   Namespace,
+  resultOf,
   uniqueName,
 } from '../support/namespace.ts';
 
@@ -125,6 +127,21 @@ describe.runIf(hasKernel())('a TAP link', () => {
     link.send(new Uint8Array(60));
     expect(link.counters.framesNotSent).toBe(1);
     expect(framesReceived).toBeGreaterThanOrEqual(3);
+  });
+
+  it('does not keep a process alive, or waiting', async () => {
+    const name = uniqueName('ct');
+    const program = `
+      const { openTap } = await import(${JSON.stringify(join(import.meta.dirname, '..', '..', 'dist', 'linux', 'index.js'))});
+      for (let i = 0; i < 12; i++) openTap('${name}' + i);
+      process.on('warning', (warning) => console.log(warning.message));
+      setTimeout(() => console.log('done'), 50);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const { code, stdout, stderr } = await resultOf(child);
+    expect([code, stdout.toString(), stderr]).toEqual([0, 'done\n', '']);
+    expect(interfaceExists(`${name}0`)).toBe(false);
   });
 
   it('reports an interface that somebody deletes', async () => {

@@ -22,6 +22,8 @@ function whyNot(): string | null {
     return 'there is no /dev/net/tun';
   }
   if (!hasProgram('ip', 'iproute2')) return 'there is no ip command';
+  if (!hasProgram('ping', 'iputils-ping')) return 'there is no ping command';
+  if (!hasProgram('curl')) return 'there is no curl command';
   const probe = `chimney-probe-${process.pid}`;
   const made = spawnSync('ip', ['netns', 'add', probe], { encoding: 'utf8' });
   if (made.status !== 0) return `namespaces cannot be made (${made.stderr.trim()})`;
