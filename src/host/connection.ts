@@ -167,7 +167,11 @@ export class Connection implements PathMember {
    */
   detach(discardUnread = false): void {
     this.detached = true;
-    if (discardUnread) this.received.clear();
+    if (discardUnread) {
+      // They count as read: the window opens, and what the peer has left to say is answered with a reset.
+      this.unreported += this.received.length;
+      this.received.clear();
+    }
     if (this.received.length > 0) this.abort();
     else this.shutdown();
   }

@@ -19,14 +19,6 @@ export class ReceiveQueue {
     this.bytes += chunk.length;
   }
 
-  /** Puts bytes in front of all others. */
-  prepend(chunks: readonly Uint8Array[]): void {
-    if (chunks.length === 0) return;
-    this.chunks = [...chunks, ...this.chunks.slice(this.head)];
-    this.head = 0;
-    for (const chunk of chunks) this.bytes += chunk.length;
-  }
-
   /** Takes the next chunk, at most `limit` bytes of it, or null. */
   shift(limit = Number.POSITIVE_INFINITY): Uint8Array | null {
     if (this.head === this.chunks.length || limit <= 0) return null;

@@ -210,7 +210,7 @@ export class HostStack {
     this.isClosing = true;
     this.transport.closeListeners();
     for (const connection of this.transport.connections) connection.abort();
-    this.wake();
+    this.core.defer(() => {}); // `advance` is due, also when there is no connection
   }
 
   /** Whether `close` has done everything: the adapter may be halted. */

@@ -160,3 +160,37 @@ describe('resets', () => {
     expect(server.received).toBe(5000);
   });
 });
+
+describe('an application that leaves (RFC 2525 section 2.17)', () => {
+  it('discarding unread bytes opens the window again: a peer with more to say is reset, and nobody waits for ever', () => {
+    const world = new World();
+    const { client, server } = world.connect(80);
+    server.paused = true;
+    sendAll(client.connection, pattern(3_000_000), 50_000);
+    client.connection.shutdown();
+    world.until(() => server.connection.unreadBytes >= 1_000_000);
+    world.run(5000);
+    server.connection.detach(true);
+    world.until(() => client.closed !== undefined && server.closed !== undefined, 600_000);
+    expect(client.closed).toBe('ECONNRESET');
+    world.run(300_000);
+    expect([...world.a.stack.connections(), ...world.b.stack.connections()]).toEqual([]);
+  });
+
+  it('resets also when unread bytes were on their way to a target that refused them', () => {
+    const world = new World();
+    const { client, server } = world.connect(80);
+    server.paused = true;
+    client.connection.send(pattern(5000));
+    world.until(() => server.connection.unreadBytes === 5000);
+    world.b.adapter.refuseNext('tcp', NdisStatus.RESOURCES);
+    server.connection.offload();
+    world.b.stack.advance(world.now);
+    expect(server.connection.owner).toBe('offloading');
+    server.connection.detach();
+    world.until(() => client.closed !== undefined && server.closed !== undefined, 600_000);
+    expect(client.closed).toBe('ECONNRESET');
+    world.run(300_000);
+    expect([...world.a.stack.connections(), ...world.b.stack.connections()]).toEqual([]);
+  });
+});

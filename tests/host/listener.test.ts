@@ -154,6 +154,14 @@ describe('listeners', () => {
     world.b.adapter.halt();
   });
 
+  it('closes a stack without connections as well', () => {
+    const world = new World();
+    world.b.stack.listen({ port: 80 }, () => {});
+    world.b.stack.close();
+    world.step();
+    expect(world.b.stack.closed).toBe(true);
+  });
+
   it('ends everything when the adapter is taken away', () => {
     const world = new World();
     const { server } = world.connect(80);

@@ -114,10 +114,8 @@ export class Initiator {
     const { refusal } = offloading;
     if (refusal === null) return;
     connection.ownership = { owner: 'host', cb: offloading.cb };
-    const wasEmpty = connection.received.length === 0;
-    if (!connection.abortRequested) connection.received.prepend(offloading.unread);
-    for (const chunk of offloading.unread) connection.counters.bytesReceived += chunk.length;
-    if (wasEmpty && connection.received.length > 0) connection.raise(ConnectionEvent.READABLE);
+    // Nothing was received since. Who detached meanwhile had unread bytes after all.
+    for (const chunk of offloading.unread) connection.deliver(chunk);
     const { tcp } = this.environment.core;
     resume(tcp, offloading.cb);
     // A path MTU that changed meanwhile did not reach an engine that stood still.
