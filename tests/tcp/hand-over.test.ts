@@ -413,6 +413,19 @@ describe('what a hand-over carries', () => {
     expect(script.takeSegments()[0].header.window).toBe(5840);
   });
 
+  it('tells the peer of a window that opened while nobody was in charge (RFC 9293 3.8.6.2.2)', () => {
+    for (const unread of [0, 1460, 5840]) {
+      const script = Script.established({ receiveBuffer: 5840, reading: false });
+      for (let i = 0; i < 4; i++) script.arrive({ length: 1460 });
+      expect(script.takeSegments().pop()?.header.window).toBe(0);
+      // Between quiesce and the snapshot the old owner only accounts for what was read.
+      script.cb.receiveBuffered = unread;
+      script.moveTo(5e9, false);
+      const windows = script.takeSegments().map(({ header }) => header.window);
+      expect(windows).toEqual(unread === 5840 ? [] : [5840 - unread]);
+    }
+  });
+
   it('a failed hand-over leaves no trace: resume after quiesce goes on', () => {
     const script = Script.established({ cached: { flags: TcpCachedFlag.NAGLING_ENABLED } });
     script.send(100);
