@@ -1,5 +1,6 @@
 /** Servers that were written for `node:net` (`http`, `https`, `tls`, Express) listen on a host instead. */
 import type { Server as NodeServer } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 import type { Host } from '../node/host.ts';
 import { getDefaultHost } from './default-host.ts';
 import { Server } from './server.ts';
@@ -17,7 +18,9 @@ const METHODS = ['listen', 'address', 'getConnections', 'ref', 'unref'] as const
  */
 export function adopt<S extends NodeServer>(server: S, host: Host = getDefaultHost()): S {
   const { noDelay, allowHalfOpen, keepAlive } = server as unknown as Readonly<Record<string, boolean | undefined>>;
-  const below = new Server(host, { noDelay, allowHalfOpen, keepAlive }, (socket: Socket) => {
+  // Under TLS the socket must not end because the peer has: answers may still be on their way to the cipher.
+  const isHalfOpen = allowHalfOpen || server instanceof TlsServer;
+  const below = new Server(host, { noDelay, allowHalfOpen: isHalfOpen, keepAlive }, (socket: Socket) => {
     server.emit('connection', socket as never);
   });
   for (const event of ['listening', 'close', 'drop'] as const) {
