@@ -99,10 +99,10 @@ export class Process {
       case 'connect':
         return this.connect(socket);
       case 'read':
-        return this.receive(socket, args.integer(2), 0);
+        return this.receive(socket, args.bytes(2), 0);
       case 'recv':
       case 'recvfrom':
-        return this.receive(socket, args.integer(2), args.integerOr(3, 0));
+        return this.receive(socket, args.bytes(2), args.integerOr(3, 0));
       case 'readv':
         return this.receive(socket, vectorLength(args, args.at(1)), 0);
       case 'recvmsg':
@@ -392,7 +392,7 @@ function portOf(args: Arguments, address: Expression): number | null {
 
 /** The bytes of write and send: a string, or zeros. */
 function data(args: Arguments, index: number, lengthIndex: number): Uint8Array {
-  const bytes = new Uint8Array(args.integer(lengthIndex));
+  const bytes = new Uint8Array(args.bytes(lengthIndex));
   const source = args.at(index);
   if (source.kind !== 'string') return bytes;
   for (let i = 0; i < Math.min(bytes.length, source.value.length); i++) bytes[i] = source.value.charCodeAt(i);
@@ -409,7 +409,7 @@ function vectorLength(args: Arguments, vectors: Expression): number {
     if (last === undefined) return args.fail('is given an empty vector');
     length += args.numberOf(last);
   }
-  return length;
+  return args.boundedBytes(length);
 }
 
 function messageLength(args: Arguments): number {

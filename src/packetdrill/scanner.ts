@@ -3,6 +3,9 @@ import { ScriptSyntaxError } from './errors.ts';
 
 const NUMBER = /(?:0[xX][0-9a-fA-F]+|\d+)/y;
 const DECIMAL = /(?:\d+(?:\.\d+)?|\.\d+)/y;
+/** 24 days and a bit: what PAWS needs at most, and less than 2^31 ticks. */
+const LONGEST_SECONDS = 2_100_000;
+
 const NAME = /[A-Za-z_][A-Za-z0-9_]*/y;
 
 export class Scanner {
@@ -102,7 +105,10 @@ export class Scanner {
   /** Seconds with a fraction, as whole microseconds; null when no number comes next. */
   seconds(): number | null {
     const digits = this.take(DECIMAL);
-    return digits === null ? null : Math.round(Number(digits) * 1_000_000);
+    if (digits === null) return null;
+    if (Number(digits) > LONGEST_SECONDS)
+      this.fail(`${digits} seconds are more than a clock of milliseconds can count; next`);
+    return Math.round(Number(digits) * 1_000_000);
   }
 
   name(what: string): string {

@@ -78,6 +78,9 @@ export function constant(name: string): number | undefined {
   return CONSTANTS[name] ?? TCP_INFO_CONSTANTS[name];
 }
 
+/** Most bytes of one call. */
+const MOST_BYTES = 0x1000_0000;
+
 /** The arguments of one call. */
 export class Arguments {
   readonly line: number;
@@ -104,6 +107,16 @@ export class Arguments {
   /** The number of an argument. */
   integer(index: number): number {
     return this.numberOf(this.at(index));
+  }
+
+  /** A number of bytes: not negative, and no more than memory has. */
+  bytes(index: number): number {
+    return this.boundedBytes(this.integer(index));
+  }
+
+  boundedBytes(length: number): number {
+    if (length >= 0 && length <= MOST_BYTES) return length;
+    return this.fail(`is given ${length} bytes: 0 to ${MOST_BYTES} are possible`);
   }
 
   /** The number of an argument, or what to take for `...` or a missing one. */
