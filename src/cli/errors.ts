@@ -39,6 +39,9 @@ export function describeSystemError(error: unknown, concerning: string): string 
       return `${concerning} is already in use: choose another port, or 0 for a free one.`;
     case 'EADDRNOTAVAIL':
       return `${concerning} is not an address of this machine: use 127.0.0.1.`;
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `${concerning} cannot be resolved (${code}): use an address such as 127.0.0.1.`;
     case 'ENOSPC':
       return `there is no space left for ${concerning} (ENOSPC): free some, or choose another place.`;
     default:

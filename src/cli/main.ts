@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addDemoCommand } from './demo.ts';
-import { CommandFailure, ExitCode, Interruption, UsageError } from './errors.ts';
+import { CommandFailure, describeSystemError, ExitCode, Interruption, UsageError } from './errors.ts';
 import { addNetcatCommands } from './netcat.ts';
 import { addPacketdrillCommand } from './packetdrill.ts';
 import { addServeCommand } from './serve.ts';
@@ -53,7 +53,9 @@ async function main(argv: readonly string[]): Promise<number> {
 
 // Whoever reads our output may stop reading: `chimney demo --json | head -1`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+  if (error.code === 'EPIPE') return;
+  console.error(`chimney: ${describeSystemError(error, 'the output')}`);
+  process.exit(ExitCode.FAILURE);
 });
 
 process.exitCode = await main(process.argv);

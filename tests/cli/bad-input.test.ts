@@ -1,10 +1,12 @@
 /** What a user got wrong: one sentence on standard error, exit code 1 or 2, nothing left running. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { chimney } from '../support/cli.ts';
+import { describeSystemError } from '../../src/cli/errors.ts';
+import { chimney, MAIN } from '../support/cli.ts';
 
 let directory: string;
 let file: string;
@@ -88,6 +90,24 @@ describe('bad input', () => {
 
   it('a target that takes no connection', async () => {
     await refuses(1, /OFFLOAD_TCP_ENTRIES/, 'demo', '--size', '100KB', '--target-connections', '0');
+  });
+
+  it('a name that cannot be resolved', () => {
+    for (const code of ['ENOTFOUND', 'EAI_AGAIN']) {
+      const error = Object.assign(new Error(`getaddrinfo ${code} 300.0.0.1`), { code });
+      expect(describeSystemError(error, '300.0.0.1:80')).toMatch(/^300\.0\.0\.1:80 cannot be resolved \(E\w+\): use/);
+    }
+  });
+
+  it.runIf(existsSync('/dev/full'))('an output without space', () => {
+    const full = openSync('/dev/full', 'w');
+    const { status, stderr } = spawnSync(process.execPath, [MAIN, 'demo', '--size', '1000', '--moves', '0', '--json'], {
+      stdio: ['ignore', full, 'pipe'],
+      encoding: 'utf8',
+    });
+    closeSync(full);
+    expect(stderr).toMatch(/^chimney: there is no space left for the output[^\n]*\n$/);
+    expect(status).toBe(1);
   });
 
   it('no command: the help, as an error', async () => {
