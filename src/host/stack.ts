@@ -225,9 +225,11 @@ export class HostStack {
     if (this.advancing) return;
     this.advancing = true;
     try {
+      // Frames before timers: an acknowledgment that is here already must keep a late timer from retransmitting.
+      this.core.tcp.setTime(nowMicroseconds);
+      this.receiveFrames();
       this.core.tcp.advance(nowMicroseconds, expire);
       this.core.runDeferred();
-      this.receiveFrames();
       if (this.transport.acceptPending) this.transport.accept();
       this.serviceConnections();
       this.chimney.pump();

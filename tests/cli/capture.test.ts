@@ -59,13 +59,20 @@ function dropReason(frame: Uint8Array): DropReason {
   return isRight ? DropReason.NONE : DropReason.TCP_CHECKSUM;
 }
 
+/** A line for each packet of a demonstration, bytes. */
+const LONGEST_LISTING = 64 * 1024 ** 2;
+
 /** The numbers of the packets that a display filter lets through, checksums verified. */
 function tshark(path: string, filter: string): string[] {
   const options = ['-o', 'ip.check_checksum:TRUE', '-o', 'tcp.check_checksum:TRUE'];
   const fields = ['-T', 'fields', '-e', 'frame.number', '-e', '_ws.col.Info'];
   // A warning about running as root is not ours.
   const stdio: ['ignore', 'pipe', 'ignore'] = ['ignore', 'pipe', 'ignore'];
-  const text = execFileSync('tshark', ['-r', path, ...options, '-Y', filter, ...fields], { encoding: 'utf8', stdio });
+  const text = execFileSync('tshark', ['-r', path, ...options, '-Y', filter, ...fields], {
+    encoding: 'utf8',
+    stdio,
+    maxBuffer: LONGEST_LISTING,
+  });
   return text.split('\n').filter((line) => line !== '');
 }
 
