@@ -58,6 +58,7 @@ export class HostCore {
   /** Tells the stack's owner that there is work for `HostStack.advance`. */
   readonly wake: () => void;
   private nextIdentification: number;
+  private nextFragment: number;
   private actions: (() => void)[] = [];
 
   constructor(
@@ -71,6 +72,7 @@ export class HostCore {
     this.sendFrame = sendFrame;
     this.wake = wake;
     this.nextIdentification = tcp.random() & 0x7fff;
+    this.nextFragment = networkInterface.has(6) ? tcp.random() & 0x7fffffff : 0;
   }
 
   /**
@@ -108,6 +110,13 @@ export class HostCore {
   identification(): number {
     const value = this.nextIdentification;
     this.nextIdentification = (value + 1) & 0x7fff;
+    return value;
+  }
+
+  /** The next identification of an IPv6 Fragment header, int32: the host uses the lower half of the space only (IPID-02). */
+  fragmentIdentification(): number {
+    const value = this.nextFragment;
+    this.nextFragment = (value + 1) & 0x7fffffff;
     return value;
   }
 

@@ -11,14 +11,19 @@ import {
   DropReason,
   describeFrame,
   EtherType,
+  Icmpv4Type,
+  Icmpv6Type,
   IPV4_HEADER_LENGTH,
   type IpAddress,
   IpPacket,
   IpProtocol,
   Ipv4Header,
+  internetChecksum,
   MacAddress,
   parseIp,
   writeEthernet,
+  writeIcmpv4Echo,
+  writeIcmpv6Echo,
   writeIpv4,
 } from '../../src/wire/index.ts';
 import { ip, ipv6Frame } from './frames.ts';
@@ -217,6 +222,33 @@ for (const family of [4, 6] as const) {
       });
     }
 
+    it('answers an echo larger than the link with fragments (RFC 1122 section 3.2.2.6, IPID-02)', () => {
+      const world = new World({ family });
+      world.connect(80);
+      const back = bench(family);
+      const parts: Uint8Array[] = [];
+      world.wire.observer = (_time, direction, frame) => {
+        if (direction === 'b-to-a') parts.push(frame.slice());
+      };
+      for (const part of cut(family, 77, echoRequest(family, 4000), [1480, 2960])) {
+        part.set(world.b.adapter.macAddress.bytes, 0);
+        part[14 + (family === 4 ? 9 : 40)] = family === 4 ? IpProtocol.ICMPV4 : IpProtocol.ICMPV6;
+        if (family === 4) {
+          part.fill(0, 24, 26);
+          const checksum = internetChecksum(part, 14, 20);
+          part[24] = checksum >>> 8;
+          part[25] = checksum;
+        }
+        world.wire.b.onReceive(part);
+      }
+      world.run(3);
+      expect(parts.length).toBe(3);
+      const whole = parts.map((part) => back.add(part).frame).find((frame) => frame !== null);
+      expect(describeFrame(whole ?? new Uint8Array(0))).toContain('echo reply, id 7, seq 9, length 4000');
+      const { ipv4, ipv6 } = back.packet;
+      expect(family === 4 ? ipv4.identification < 0x8000 : ipv6.identification >= 0).toBe(true);
+    });
+
     it('says so when the rest of a datagram never comes (RFC 1122 section 3.3.2, RFC 8200 section 4.5)', () => {
       const world = new World({ family });
       const { client } = world.connect(80);
@@ -233,6 +265,14 @@ for (const family of [4, 6] as const) {
       expect(errors[0]).toContain(`${world.b.address} > ${world.a.address}`);
     });
   });
+}
+
+/** An echo request from A to B. */
+function echoRequest(family: 4 | 6, length: number): Uint8Array {
+  const message = new Uint8Array(8 + length);
+  if (family === 4) writeIcmpv4Echo(message, 0, Icmpv4Type.ECHO_REQUEST, 7, 9, pattern(length));
+  else writeIcmpv6Echo(message, 0, A[6], B[6], Icmpv6Type.ECHO_REQUEST, 7, 9, pattern(length));
+  return message;
 }
 
 /** The one segment that `action` makes a send, and that is lost on the way. */

@@ -88,8 +88,7 @@ export class Icmp {
 
   private answerEcho(frame: Uint8Array, ip: IpPacket): void {
     const { message } = this;
-    const { mtu } = this.core.interface;
-    if (ip.totalLength > mtu || !this.echoLimit.take(this.core.tcp.now)) return;
+    if (!this.echoLimit.take(this.core.tcp.now)) return;
     const data = frame.subarray(message.payloadOffset, message.payloadOffset + message.payloadLength);
     const { identifier, sequence } = message;
     this.core.statistics.echoRepliesSent++;

@@ -101,7 +101,7 @@ export class Icmpv6 {
     const { message, core } = this;
     const destination = packet.source;
     if (destination.isUnspecified) return DropReason.IPV6_SOURCE;
-    if (packet.totalLength > core.interface.ipv6Mtu || !this.echoLimit.take(core.tcp.now)) return DropReason.NONE;
+    if (!this.echoLimit.take(core.tcp.now)) return DropReason.NONE;
     const source = this.sourceOfAnswer(packet.destination, destination);
     if (source === null) return DropReason.NONE;
     const data = frame.subarray(message.payloadOffset, message.payloadOffset + message.payloadLength);

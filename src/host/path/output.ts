@@ -19,6 +19,7 @@ import type { HostCore } from '../core.ts';
 import { icmpv6Frame } from '../framing/ndp-frame.ts';
 import type { Neighbor } from '../framing/neighbor.ts';
 import type { NeighborCache } from '../framing/neighbor-cache.ts';
+import { fragmentsOf } from './fragmentation.ts';
 import type { Path } from './path.ts';
 import type { PathTable } from './path-table.ts';
 
@@ -89,6 +90,7 @@ export class IpOutput {
 
   /**
    * Sends an ICMP message over IPv4. `write` puts it into the frame at the given offset; it must fill exactly `length` bytes.
+   * What the link does not take whole leaves in fragments.
    */
   sendIcmp(
     source: IpAddress,
@@ -111,7 +113,7 @@ export class IpOutput {
     ip.totalLength = IPV4_HEADER_LENGTH + length;
     writeIpv4(ip, frame, ETHERNET_HEADER_LENGTH);
     write(frame, ETHERNET_HEADER_LENGTH + IPV4_HEADER_LENGTH);
-    this.neighbors.output(neighbor, frame);
+    this.sendFragmented(neighbor, frame, 4, ip.identification);
   }
 
   /** As `sendIcmp`, over IPv6. */
@@ -127,7 +129,14 @@ export class IpOutput {
     const { hopLimit } = core.interface;
     const frame = icmpv6Frame(core, neighbor.macAddress.bytes, source, destination, hopLimit, length);
     write(frame, ETHERNET_HEADER_LENGTH + IPV6_HEADER_LENGTH);
-    this.neighbors.output(neighbor, frame);
+    this.sendFragmented(neighbor, frame, 6, core.fragmentIdentification());
+  }
+
+  private sendFragmented(neighbor: Neighbor, frame: Uint8Array, family: 4 | 6, identification: number): void {
+    const { buffers, interface: link } = this.core;
+    for (const fragment of fragmentsOf(buffers, frame, family, link.mtuOf(family), identification)) {
+      this.neighbors.output(neighbor, fragment);
+    }
   }
 
   private neighborTowards(destination: IpAddress): Neighbor | null {
