@@ -187,6 +187,29 @@ describe('update', () => {
     expect(bench.takeSent().map((segment) => segment.payload.length)).toEqual([560, 440]);
   });
 
+  it('a smaller path MTU sends nothing again for a connection that waits for its upload (EVT-07, UPD-12)', () => {
+    const { bench, tree } = offloaded();
+    bench.send(tree.tcp, pattern(1400));
+    expect(bench.takeSent().length).toBe(1);
+    bench.target.requestUploads();
+    bench.run();
+    update(bench, tree.path, OffloadStateType.IP4_CACHED, new PathOffloadState(null, new PathCachedState(600), null));
+    bench.elapse(1000);
+    expect(bench.takeSent()).toEqual([]);
+    const { block } = bench.terminateTcp(tree.tcp);
+    expect(bytesOfChain(block.netBufferListChain)).toEqual(pattern(1400));
+  });
+
+  it('a smaller path MTU than before holds when a connection that stood still goes on (UPD-08, UPD-12)', () => {
+    const { bench, tree } = offloaded();
+    bench.binding.invalidateOffload(linker(tree.neighbor, OffloadStateType.NEIGHBOR));
+    bench.run();
+    update(bench, tree.path, OffloadStateType.IP4_CACHED, new PathOffloadState(null, new PathCachedState(600), null));
+    bench.send(tree.tcp, pattern(1000));
+    relink(bench, tree);
+    expect(bench.takeSent().map((segment) => segment.payload.length)).toEqual([560, 440]);
+  });
+
   it('a new MAC of the next hop holds for later frames (UPD-11)', () => {
     const { bench, tree } = offloaded();
     const cached = new NeighborCachedState(OTHER_MAC.bytes.slice());

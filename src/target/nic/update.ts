@@ -50,7 +50,10 @@ function applyValues(core: NicCore, object: ObjectContext, values: CachedUpdate)
   }
   if (object.layer === 'path' && values.kind === 'path') {
     object.pathMtu = values.pathMtu;
-    for (const { cb } of object.connections) setPathMtu(core.tcp, cb, values.pathMtu); // UPD-12
+    for (const connection of object.connections) {
+      // UPD-12; nothing is sent for one that stands still (EVT-07, TERM-10).
+      if (!isStill(connection) && !connection.terminating) setPathMtu(core.tcp, connection.cb, values.pathMtu);
+    }
     return true;
   }
   if (object.layer === 'tcp' && values.kind === 'tcp') {
@@ -90,6 +93,8 @@ function relink(core: NicCore, receivePath: ReceivePath, path: PathContext, neig
 function resumeConnection(core: NicCore, receivePath: ReceivePath, connection: ConnectionContext): void {
   if (connection.terminating || connection.aborted) return;
   connection.stopped = 0;
+  const { cb, path } = connection;
+  if (cb.pathMtu !== path.pathMtu) setPathMtu(core.tcp, cb, path.pathMtu);
   const frames = connection.heldFrames;
   connection.heldFrames = [];
   for (const frame of frames) receivePath.resumeFrame(connection, frame);
