@@ -15,6 +15,7 @@ import {
 import type { HostCore } from './core.ts';
 import { Arp } from './framing/arp.ts';
 import { DuplicateAddressDetection } from './framing/duplicate-addresses.ts';
+import { MulticastListener } from './framing/multicast-listener.ts';
 import { NeighborState } from './framing/neighbor.ts';
 import { NeighborCache, type NeighborObserver } from './framing/neighbor-cache.ts';
 import { NeighborDiscovery } from './framing/neighbor-discovery.ts';
@@ -56,6 +57,7 @@ export class NetworkLayer {
   private readonly acceptsAdvertisements: boolean;
   private readonly routes: RouteTable;
   private readonly arp: Arp;
+  private readonly listener: MulticastListener;
   private readonly duplicates: DuplicateAddressDetection;
   private readonly routers: RouterDiscovery;
   private readonly input: IpInput;
@@ -84,13 +86,17 @@ export class NetworkLayer {
     this.paths = new PathTable(core, this.neighbors, this.routes, observer);
     this.output = new IpOutput(core, this.neighbors, this.paths);
     this.arp = new Arp(core, this.neighbors);
+    this.listener = new MulticastListener(core);
     this.duplicates = new DuplicateAddressDetection(core, options.duplicateAddressProbes, ({ address }) =>
       observer.addressSettled(address),
     );
     this.routers = new RouterDiscovery(core, this.neighbors, this.routes, {
       routesChanged: () => this.paths.reroute(),
       mtuChanged: () => this.paths.linkMtuChanged(),
-      addressFormed: (entry) => this.duplicates.start(entry),
+      addressFormed: (entry) => {
+        this.listener.changed();
+        this.duplicates.start(entry);
+      },
     });
     const icmp = new Icmp(core, this.output, observer);
     const discovery = new NeighborDiscovery(core, this.neighbors, this.duplicates, {
@@ -102,7 +108,7 @@ export class NetworkLayer {
       },
       noRouter: (address) => this.routers.noRouter(address),
     });
-    const icmpv6 = new Icmpv6(core, this.output, discovery, observer);
+    const icmpv6 = new Icmpv6(core, this.output, discovery, this.listener, observer);
     this.input = new IpInput(core, {
       tcpArrives: (frame, packet, checksumValid) => observer.tcpArrives(frame, packet, checksumValid),
       icmpv4Arrives: (frame, packet) => icmp.arrives(frame, packet),
@@ -127,6 +133,7 @@ export class NetworkLayer {
       const address = addressFromMac(LINK_LOCAL_PREFIX, link.macAddress);
       link.add({ address, prefixLength: LINK_LOCAL_PREFIX_LENGTH }, 'tentative', false);
     }
+    this.listener.changed();
     for (const entry of link.addresses) if (entry.address.family === 6) this.duplicates.start(entry);
     if (this.acceptsAdvertisements) this.routers.start();
   }
@@ -147,6 +154,7 @@ export class NetworkLayer {
   clear(): void {
     this.neighbors.clear();
     this.paths.clear();
+    this.listener.clear();
     this.duplicates.clear();
     this.routers.clear();
     this.input.clear();

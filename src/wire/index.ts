@@ -15,6 +15,7 @@ export * from './ip-packet.ts';
 export * from './ipv4.ts';
 export * from './ipv6.ts';
 export * from './ipv6-addresses.ts';
+export * from './mld.ts';
 export * from './ndp.ts';
 export * from './segment-object.ts';
 export * from './tcp.ts';

@@ -16,7 +16,7 @@ import {
   writeRedirect,
   writeRouterAdvertisement,
 } from '../../src/wire/index.ts';
-import { ip, ndp } from './frames.ts';
+import { icmpv6, ip, ndp } from './frames.ts';
 import { Peer, pattern, type TestHost, World } from './world.ts';
 
 const ROUTER = ip('fe80::fe');
@@ -27,7 +27,8 @@ const FAR = ip('2001:db8:7::7');
 function listen(world: World, direction: 'a-to-b' | 'b-to-a'): string[] {
   const lines: string[] = [];
   world.wire.observer = (_time, way, frame) => {
-    if (way === direction) lines.push(describeFrame(frame));
+    const line = describeFrame(frame);
+    if (way === direction) lines.push(line);
   };
   return lines;
 }
@@ -114,6 +115,37 @@ describe('duplicate address detection (RFC 4862 section 5.4)', () => {
     world.wire.b.onReceive(frame);
     world.run(5);
     expect(lines).toEqual(['fd00::2 > ff02::1: NDP, Advertisement fd00::2 is-at 02:00:00:00:00:02 [override]']);
+  });
+});
+
+describe('multicast listening (RFC 3810)', () => {
+  it('is reported at the start, twice, and when a router asks', () => {
+    const world = autoconfigured();
+    const lines = listen(world, 'b-to-a');
+    const reports = (): string[] => lines.filter((line) => line.includes('ICMP6 type 143'));
+    world.run(1100);
+    expect(reports().length).toBe(1); // the first came before
+    lines.length = 0;
+    const query = (way: object, group: IpAddress): void => {
+      const frame = icmpv6({ source: ROUTER, destination: ALL_NODES, hopLimit: 1, ...way }, (buffer, offset) => {
+        buffer.fill(0, offset, offset + 28);
+        buffer[offset] = 130;
+        buffer[offset + 4] = 0x03; // 1000 ms
+        buffer[offset + 5] = 0xe8;
+        buffer.set(group.bytes, offset + 8);
+        return 28;
+      });
+      world.wire.b.onReceive(frame);
+      world.run(1100);
+    };
+    query({}, UNSPECIFIED_IPV6);
+    expect(reports()).toEqual(['fe80::ff:fe00:2 > ff02::16: ICMP6 type 143 code 0']);
+    query({}, solicitedNode(world.b.address));
+    expect(reports().length).toBe(2);
+    query({}, solicitedNode(FAR));
+    query({ hopLimit: 64 }, UNSPECIFIED_IPV6);
+    query({ source: ip('2001:db8::1') }, UNSPECIFIED_IPV6);
+    expect(reports().length).toBe(2);
   });
 });
 

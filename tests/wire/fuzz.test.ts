@@ -15,6 +15,7 @@ import {
   Ipv4Header,
   Ipv6Header,
   internetChecksum,
+  MldQuery,
   NdpMessage,
   parseArp,
   parseEmbeddedSegment,
@@ -25,6 +26,7 @@ import {
   parseIp,
   parseIpv4,
   parseIpv6,
+  parseMldQuery,
   parseNdp,
   parseTcp,
   TcpHeader,
@@ -112,6 +114,7 @@ function parseEverythingIpv6(bytes: Uint8Array, offset: number, length: number, 
     if (control === DropReason.NONE) expectInside(icmp.payloadOffset, icmp.payloadLength, offset, end);
   }
   expectReason(parseIcmpv6EmbeddedSegment(bytes, offset, length, new Icmpv6EmbeddedSegment()));
+  expectReason(parseMldQuery(bytes, offset, length, new MldQuery()));
   const ndp = new NdpMessage();
   expectReason(parseNdp(bytes, offset, length, ndp));
   expect(ndp.prefixes.length).toBeLessThanOrEqual(8);

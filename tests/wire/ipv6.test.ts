@@ -22,6 +22,7 @@ import {
   isLinkLocal,
   LINK_LOCAL_PREFIX,
   MacAddress,
+  MldRecordType,
   multicastMacAddress,
   NdpMessage,
   NeighborFlag,
@@ -33,15 +34,18 @@ import {
   parseIpv6,
   parseNdp,
   pseudoHeaderSum,
+  ROUTER_ALERT_HEADER,
   readUint16,
   routerAdvertisementLength,
   setIpv6Addresses,
   solicitedNode,
   TcpFlag,
   TcpHeader,
+  UNSPECIFIED_IPV6,
   writeIcmpv6Echo,
   writeIcmpv6Error,
   writeIpv6,
+  writeMldReport,
   writeNeighborAdvertisement,
   writeNeighborSolicitation,
   writeRedirect,
@@ -277,6 +281,16 @@ describe('frames of the Linux kernel', () => {
       expect(write(ours, BODY), name).toBe(captured.length - BODY);
       expect(toHex(ours), name).toBe(toHex(captured));
     }
+  });
+
+  test('report listeners as we do (RFC 3810)', () => {
+    const captured = fromHex(CAPTURED_IPV6.listenerReport);
+    const ours = captured.slice();
+    ours.fill(0xaa, BODY);
+    ours.set(ROUTER_ALERT_HEADER, BODY);
+    const { CHANGE_TO_EXCLUDE } = MldRecordType;
+    expect(writeMldReport(ours, BODY + 8, UNSPECIFIED_IPV6, CHANGE_TO_EXCLUDE, [solicitedNode(A)])).toBe(28);
+    expect(toHex(ours)).toBe(toHex(captured));
   });
 
   test('a wrong checksum is noticed', () => {

@@ -25,6 +25,7 @@ import {
   writeIcmpv6Error,
 } from '../../wire/index.ts';
 import type { HostCore } from '../core.ts';
+import type { MulticastListener } from '../framing/multicast-listener.ts';
 import type { NeighborDiscovery } from '../framing/neighbor-discovery.ts';
 import { RateLimit } from '../rate-limit.ts';
 import { IcmpError, type IcmpReceiver } from './icmp-error.ts';
@@ -39,16 +40,24 @@ export class Icmpv6 {
   private readonly core: HostCore;
   private readonly output: IpOutput;
   private readonly discovery: NeighborDiscovery;
+  private readonly listener: MulticastListener;
   private readonly receiver: IcmpReceiver;
   private readonly message = new Icmpv6Message();
   private readonly embedded = new Icmpv6EmbeddedSegment();
   private readonly echoLimit = new RateLimit(ECHO_REPLIES_PER_SECOND);
   private readonly errorLimit = new RateLimit(ERRORS_PER_SECOND);
 
-  constructor(core: HostCore, output: IpOutput, discovery: NeighborDiscovery, receiver: IcmpReceiver) {
+  constructor(
+    core: HostCore,
+    output: IpOutput,
+    discovery: NeighborDiscovery,
+    listener: MulticastListener,
+    receiver: IcmpReceiver,
+  ) {
     this.core = core;
     this.output = output;
     this.discovery = discovery;
+    this.listener = listener;
     this.receiver = receiver;
   }
 
@@ -86,6 +95,8 @@ export class Icmpv6 {
       case Icmpv6Type.TIME_EXCEEDED:
       case Icmpv6Type.PARAMETER_PROBLEM:
         return this.processError(frame);
+      case Icmpv6Type.LISTENER_QUERY:
+        return this.listener.queried(frame, packet);
       case Icmpv6Type.ROUTER_ADVERTISEMENT:
       case Icmpv6Type.ROUTER_SOLICITATION:
       case Icmpv6Type.NEIGHBOR_ADVERTISEMENT:
