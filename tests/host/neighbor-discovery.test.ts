@@ -379,3 +379,46 @@ describe('router advertisements (RFC 4861 section 6.3, RFC 4862 section 5.5)', (
     expect(destinationOfSyn()).toBe(0x99);
   });
 });
+
+describe('a router that dies', () => {
+  it('costs an offloaded connection nothing when there is another one (UPD-10, NBR-13)', () => {
+    // b has two routers, both of them a: the first by an address that stops answering.
+    const first = ip('fe80::aa');
+    const second = ip('fe80::ff:fe00:1');
+    const world = new World({
+      family: 6,
+      a: { stack: { addresses: [{ address: FAR, prefixLength: 64 }] } },
+      b: { stack: { acceptRouterAdvertisements: true, parameters: { nceStaleTicks: 1000 } } },
+    });
+    const mac = world.a.adapter.macAddress;
+    for (const router of [first, second]) {
+      const frame = ndp({ source: router, destination: ALL_NODES, macSource: mac }, (buffer, offset) =>
+        writeRouterAdvertisement(buffer, offset, router, ALL_NODES, { macAddress: mac, routerLifetime: 9000 }),
+      );
+      world.wire.b.onReceive(frame);
+      world.step();
+    }
+    world.a.stack.setGateway(ip('fe80::ff:fe00:2'));
+    let server: Peer | null = null;
+    world.a.stack.listen({ port: 80 }, (connection) => {
+      server = new Peer(connection);
+    });
+    const client = new Peer(world.b.stack.connect({ address: FAR, port: 80 }));
+    world.until(() => client.isConnected);
+    expect(client.connection.path?.neighbor.address.toString()).toBe(first.toString());
+    expect(world.move(client, 'offload')).toMatchObject({ ok: true });
+    // Nothing of a comes through for a while: b asks the first router in vain.
+    world.wire.aToB.configure({ loss: 1 });
+    client.connection.send(pattern(700));
+    world.until(() => client.connection.path?.neighbor.address.equals(second) === true, 60_000);
+    world.wire.aToB.configure({ loss: 0 });
+    client.connection.send(pattern(300));
+    world.until(() => (server as Peer | null)?.received === 1000, 120_000);
+    expect(client.closed).toBeUndefined();
+    world.run(200);
+    if (client.connection.owner === 'offloaded') expect(world.move(client, 'upload')).toMatchObject({ ok: true });
+    world.run(200);
+    expect(world.b.adapter.nic.core.neighbors.size).toBe(0);
+    expect(world.b.adapter.nic.core.paths.size).toBe(0);
+  });
+});
