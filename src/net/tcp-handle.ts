@@ -54,6 +54,7 @@ export class TcpHandle {
   private endTold = false;
   private failure: string | null = null;
   private closed = false;
+  private settling = false;
   private wantsReference = true;
   private holdsReference = false;
   /** What was set before there was a connection. */
@@ -68,6 +69,7 @@ export class TcpHandle {
     const handle = new TcpHandle(network);
     opened.connection.handlers = handle.handlers();
     handle.attach(opened);
+    handle.settle();
     return handle;
   }
 
@@ -160,14 +162,15 @@ export class TcpHandle {
 
   /** Closes the sending half after everything that was written. */
   shutdown(done: Answer): void {
-    this.connection?.shutdown();
     this.shutdownDone = done;
     this.holdReference();
-    process.nextTick(() => {
+    // Before the FIN leaves: the answer comes in a turn of its own, and not after what the peer says to it.
+    setImmediate(() => {
       this.shutdownDone = null;
       this.holdReference();
       done(null);
     });
+    this.connection?.shutdown();
   }
 
   setNoDelay(enable: boolean): void {
@@ -257,8 +260,19 @@ export class TcpHandle {
   private connected(): void {
     const done = this.connectDone;
     this.connectDone = null;
+    if (done === null) return;
+    this.settle();
     this.holdReference();
-    done?.(null);
+    done(null);
+  }
+
+  /** Who was told of a new connection has a turn to listen before anything else is told. */
+  private settle(): void {
+    this.settling = true;
+    setImmediate(() => {
+      this.settling = false;
+      this.deliver();
+    });
   }
 
   private hasNews(): boolean {
@@ -269,7 +283,7 @@ export class TcpHandle {
   /** Gives the owner what has arrived, as long as it reads. */
   private deliver(): void {
     const { connection } = this;
-    if (connection === null) return;
+    if (connection === null || this.settling) return;
     while (this.reading) {
       const bytes = connection.read(this.userBuffer?.length);
       if (bytes === null) break;
