@@ -23,7 +23,7 @@ export interface HostStackOptions {
   readonly adapter: MiniportAdapter;
   /** Our address; left out when `addresses` has them all. */
   readonly address?: IpAddress;
-  /** Bits of the address that name the link's network: 0…32, or 0…128. */
+  /** Bits of the address that name the link's network: 0…32, or 0…128; by default 24 or 64. */
   readonly prefixLength?: number;
   /** More addresses, of either family. With one of IPv6 the stack has a link-local address too. */
   readonly addresses?: readonly AddressConfiguration[];

@@ -1,5 +1,7 @@
 /** `chimney/tcp`: the TCP engine, without I/O, clock or randomness of its own. */
+
 export { segmentArrives } from './arrival.ts';
+export { blackHoleMtu } from './black-hole.ts';
 export { abort, closeSend, consumed, openActive, openPassive, send } from './calls.ts';
 export { type CongestionControlName, createCongestionControl } from './congestion/index.ts';
 export { type RandomInt32, TcpContext, TcpStatistics } from './context.ts';

@@ -181,17 +181,21 @@ describe('complaints (RFC 4443 section 3.4)', () => {
 
 describe('black holes (RFC 4821 section 7.7)', () => {
   for (const family of [4, 6] as const) {
-    it(`finds a segment size that gets through when nobody says why full ones do not (IPv${family})`, () => {
-      const world = new World({ family, wire: { aToB: { mtu: 1300 } }, a: { stack: { mtu: 1500 } } });
-      const { client, server } = world.connect(80);
-      const bytes = pattern(60_000, 3);
-      sendAll(client.connection, bytes);
-      world.until(() => server.received === bytes.length, 60_000);
-      expect(firstDifference(server.bytes, bytes)).toBe(-1);
-      const { blackHolesSuspected, pathMtuReductions } = world.a.stack.statistics;
-      expect(blackHolesSuspected).toBe(1);
-      expect(pathMtuReductions).toBe(0);
-    });
+    for (const owner of ['host', 'offloaded'] as const) {
+      it(`finds a segment size that gets through when nobody says why full ones do not (IPv${family}, ${owner})`, () => {
+        const world = new World({ family, wire: { aToB: { mtu: 1300 } }, a: { stack: { mtu: 1500 } } });
+        const { client, server } = world.connect(80);
+        if (owner === 'offloaded') world.move(client, 'offload');
+        const bytes = pattern(60_000, 3);
+        sendAll(client.connection, bytes);
+        world.until(() => server.received === bytes.length, 60_000);
+        expect(firstDifference(server.bytes, bytes)).toBe(-1);
+        const { blackHolesSuspected, pathMtuReductions } = world.a.stack.statistics;
+        expect(blackHolesSuspected).toBe(owner === 'host' ? 1 : 0);
+        expect(pathMtuReductions).toBe(0);
+        expect(client.connection.owner).toBe(owner);
+      });
+    }
   }
 
   it('gives the size back when the peer is simply gone', () => {

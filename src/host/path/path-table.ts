@@ -1,5 +1,5 @@
 /** Routes and paths: which next hop leads to an address, and the paths in use, counted by those who use them. */
-import { type AddressFamily, IPV6_MINIMUM_MTU, type IpAddress } from '../../wire/index.ts';
+import { IPV6_MINIMUM_MTU, type IpAddress } from '../../wire/index.ts';
 import { AddressMap } from '../address-map.ts';
 import type { HostCore } from '../core.ts';
 import type { NeighborCache } from '../framing/neighbor-cache.ts';
@@ -8,8 +8,6 @@ import type { RouteTable } from './route-table.ts';
 
 /** The least IPv4 path MTU that we believe in, bytes: less only makes us slow (RFC 5927 section 7.2 argues for a floor). */
 export const MINIMUM_PATH_MTU = 552;
-/** What is tried when full-sized segments vanish, bytes (RFC 4821 section 7.2; 576 is what every host takes, RFC 1122). */
-const BLACK_HOLE_MTUS: Readonly<Record<AddressFamily, readonly number[]>> = { 4: [1280, 576], 6: [IPV6_MINIMUM_MTU] };
 /** How long a lowered path MTU holds before the larger one is tried again, milliseconds (RFC 1191 section 6.3). */
 const PATH_MTU_LIFETIME_MILLISECONDS = 600_000;
 
@@ -91,16 +89,12 @@ export class PathTable {
     this.lower(path, next);
   }
 
-  /**
-   * Full-sized segments of a connection, `segmentBytes` with all headers, vanish although smaller ones may not: a router on
-   * the way drops them, and nobody says so (RFC 4821 section 7.7). A smaller path MTU is tried.
-   */
-  suspectBlackHole(path: Path, segmentBytes: number): void {
-    const next = BLACK_HOLE_MTUS[path.destination.family].find((mtu) => mtu < Math.min(path.pathMtu, segmentBytes));
-    if (next === undefined) return;
+  /** Full-sized segments vanish, and nobody says so (`blackHoleMtu`): a smaller path MTU is tried. */
+  suspectBlackHole(path: Path, pathMtu: number): void {
+    if (pathMtu >= path.pathMtu) return;
     this.core.statistics.blackHolesSuspected++;
     if (path.suspectedFrom === 0) path.suspectedFrom = path.pathMtu;
-    this.lower(path, next);
+    this.lower(path, pathMtu);
   }
 
   /** Bytes get through with the smaller path MTU: it stays for a while, and a larger one is tried then. */

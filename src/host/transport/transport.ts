@@ -5,6 +5,7 @@
 import {
   abort,
   applyUpdate,
+  blackHoleMtu,
   type ConnectionOwner,
   ControlBlock,
   canReceive,
@@ -53,9 +54,6 @@ import { EphemeralPorts } from './ports.ts';
 
 /** A TCP header without options, bytes. */
 const TCP_HEADER_LENGTH = 20;
-
-/** Retransmissions of one full-sized segment after which its size comes under suspicion (RFC 4821 section 7.7). */
-const BLACK_HOLE_RETRANSMISSIONS = 2;
 
 /** Command flags of the cached class: obeyed once, not kept. */
 const LEVEL_FLAGS = 0x03;
@@ -455,19 +453,10 @@ export class Transport implements ConnectionOwner {
     const disposition = timersExpire(tcp, cb);
     connection.counters.retransmissions += tcp.statistics.retransmittedSegments - retransmitted;
     this.apply(connection, ownership, disposition);
-    if (tcp.statistics.retransmittedSegments > retransmitted) this.watchForBlackHole(connection, cb);
-  }
-
-  /** A full-sized segment was sent again and again, and nothing came back (RFC 4821 section 7.7). */
-  private watchForBlackHole(connection: Connection, cb: ControlBlock): void {
-    if (!this.settings.blackHoleDetection) return;
     const { path } = connection;
-    const { sndUna, sndMax, retransmit } = cb.delegated;
-    const { count } = retransmit;
-    if (path === null || connection.isClosed || count === 0 || count % BLACK_HOLE_RETRANSMISSIONS !== 0) return;
-    // The segment at SND.UNA is full-sized when so much is outstanding; a lone small one says nothing about sizes.
-    if (((sndMax - sndUna) | 0) < cb.sendMss || !path.neighbor.resolved) return;
-    this.paths.suspectBlackHole(path, cb.sendMss + cb.headerOverhead);
+    if (tcp.statistics.retransmittedSegments === retransmitted || connection.isClosed || path === null) return;
+    const pathMtu = path.neighbor.resolved ? blackHoleMtu(cb) : 0;
+    if (pathMtu > 0) this.paths.suspectBlackHole(path, pathMtu);
   }
 
   /** What a segment or a timer means to the connection. */

@@ -1,7 +1,15 @@
 /** The NIC as owner of its connections: how segments get onto the link, and where received bytes go. */
 
 import { TcpOffloadEventType } from '../../ndis/index.ts';
-import { type ConnectionOwner, type ControlBlock, consumed, timersExpire, type WheelEntry } from '../../tcp/index.ts';
+import {
+  blackHoleMtu,
+  type ConnectionOwner,
+  type ControlBlock,
+  consumed,
+  setPathMtu,
+  timersExpire,
+  type WheelEntry,
+} from '../../tcp/index.ts';
 import { buildTcpFrame, ipHeaderLength, TcpFlag, type TcpHeader } from '../../wire/index.ts';
 import type { ReceiveCompletion } from '../messages.ts';
 import { type ConnectionContext, type NeighborContext, PushTimer } from './contexts.ts';
@@ -58,8 +66,18 @@ export class NicConnectionOwner implements ConnectionOwner {
   expired(cb: ControlBlock): void {
     const connection = cb.attachment as ConnectionContext;
     if (connection.stopped !== 0 || connection.terminating) return;
-    applyDisposition(this.core, connection, timersExpire(this.core.tcp, cb));
+    const { tcp } = this.core;
+    const { retransmittedSegments } = tcp.statistics;
+    applyDisposition(this.core, connection, timersExpire(tcp, cb));
+    if (tcp.statistics.retransmittedSegments === retransmittedSegments || isStill(connection)) return;
+    // RFC 4821: this connection alone tries smaller segments, until the host updates the path MTU (UPD-12).
+    const pathMtu = blackHoleMtu(cb);
+    if (pathMtu > 0) setPathMtu(tcp, cb, pathMtu);
   }
+}
+
+function isStill(connection: ConnectionContext): boolean {
+  return connection.stopped !== 0 || connection.terminating || connection.aborted;
 }
 
 /** What fires on the wheel: a connection's engine timers, or its push timer. */
