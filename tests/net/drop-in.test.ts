@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLoopbackHost, createNet, type Net, type Server, type Socket } from '../../src/net/index.ts';
 import type { Host } from '../../src/node/index.ts';
+import { createHosts, SERVER_ADDRESS } from '../support/hosts.ts';
 
 let host: Host;
 let net: Net;
@@ -329,5 +330,30 @@ describe('a server', () => {
   it('listen({ fd }) is refused by an event', async () => {
     const [error] = await once(net.createServer().listen({ fd: 0 }), 'error');
     expect(error).toMatchObject({ code: 'EINVAL', syscall: 'listen' });
+  });
+});
+
+describe('between two hosts', () => {
+  it('both families reach a server that listens on all addresses', async () => {
+    const hosts = createHosts({
+      client: { addresses: [{ address: '2001:db8::1', prefixLength: 64 }] },
+      server: { addresses: [{ address: '2001:db8::2', prefixLength: 64 }] },
+    });
+    try {
+      const server = createNet(hosts.server).createServer((socket) => socket.end(`${socket.remoteAddress}`));
+      const port = await listening(server);
+      const client = createNet(hosts.client);
+      for (const [to, from] of [
+        ['2001:db8::2', '2001:db8::1'],
+        [SERVER_ADDRESS, '192.0.2.1'],
+      ]) {
+        // The address may still be checked for duplicates (RFC 4862): then there is no way yet.
+        let answer = '';
+        while (answer === '') answer = await text(client.connect(port, to)).catch(() => '');
+        expect(answer).toBe(from);
+      }
+    } finally {
+      hosts.close();
+    }
   });
 });
