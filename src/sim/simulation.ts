@@ -252,6 +252,8 @@ export class Simulation {
       this.coverage.count('segments forwarded', statistics.segmentsForwarded);
       this.coverage.count('uploads failed', statistics.uploadsFailed);
       this.coverage.count('path MTU reductions', statistics.pathMtuReductions);
+      this.coverage.count('datagrams reassembled', statistics.datagramsReassembled);
+      this.coverage.count(`moves over IPv${this.scenario.family}`, statistics.offloads + statistics.uploads);
       this.coverage.count(
         `upload with sends handed back as ${this.scenario.machines[side].sendHandBack}`,
         statistics.uploads,

@@ -53,6 +53,16 @@ export function simulateSeeds(first: number, last: number): void {
       expect(totals.count('segments forwarded')).toBeGreaterThan(0);
     });
 
+    it('speak both families, through routers and middleboxes (NSP-02, NSP-03)', () => {
+      for (const name of ['moves over IPv4', 'moves over IPv6']) {
+        expect(totals.count(name), name).toBeGreaterThan(totals.runs);
+      }
+      for (const name of ['datagrams with IP options', 'datagrams in fragments', 'datagrams reassembled']) {
+        expect(totals.count(name), name).toBeGreaterThan(0);
+      }
+      expect(totals.count('path MTU reductions')).toBeGreaterThan(0);
+    });
+
     it('lose, reorder, double and damage frames, and recover', () => {
       for (const fate of ['lost', 'reordered', 'duplicated', 'corrupted', 'queue-full']) {
         expect(totals.count(`frames ${fate}`), fate).toBeGreaterThan(0);
