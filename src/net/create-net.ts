@@ -4,7 +4,8 @@ import type { Host } from '../node/host.ts';
 import { normalizeArguments } from './arguments.ts';
 import { autoSelectDefaults, LEAST_ATTEMPT_TIMEOUT } from './connecting.ts';
 import { Server as HostServer, type ServerOptions } from './server.ts';
-import { type ConnectOptions, Socket as HostSocket, publishClient, type SocketOptions } from './socket.ts';
+import { Socket as HostSocket, publishClient } from './socket.ts';
+import type { ConnectOptions, SocketOptions } from './socket-options.ts';
 import { validateBoolean, validateInt32 } from './validate.ts';
 
 /** As the constructor of `net.Socket`, which may be called without `new`. */

@@ -1,7 +1,8 @@
 /** Sockets and servers over a host stack, as Node streams. The drop-in for `node:net` is `drop-in.ts`. */
 import type { Host } from '../node/host.ts';
 import { Server, type ServerOptions } from './server.ts';
-import { type ConnectOptions, Socket } from './socket.ts';
+import { Socket } from './socket.ts';
+import type { ConnectOptions } from './socket-options.ts';
 
 export type { ConnectionCounters, ConnectionOwnerName, HistoryEntry, OffloadResult } from '../host/index.ts';
 export { adopt } from './adopt.ts';
@@ -9,7 +10,8 @@ export { createNet, type Net } from './create-net.ts';
 export { createLoopbackHost, getDefaultHost, setDefaultHost } from './default-host.ts';
 export { SocketError } from './errors.ts';
 export { type ListenOptions, Server, type ServerOptions } from './server.ts';
-export { type ConnectOptions, Socket, type SocketAddress, type SocketOptions } from './socket.ts';
+export { Socket } from './socket.ts';
+export type { ConnectOptions, OnReadOptions, SocketAddress, SocketOptions } from './socket-options.ts';
 
 /** Opens a connection from `host`. `listener` hears `connect`. */
 export function connect(host: Host, options: ConnectOptions, listener?: () => void): Socket {

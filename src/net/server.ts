@@ -9,7 +9,8 @@ import { normalizeArguments, toNumber } from './arguments.ts';
 import { invalidArgType, invalidArgValue, SocketError, stateError } from './errors.ts';
 import { Network } from './network.ts';
 import { ServerHandle } from './server-handle.ts';
-import { Socket, type SocketAddress, type SocketOptions } from './socket.ts';
+import { Socket } from './socket.ts';
+import type { SocketAddress, SocketOptions } from './socket-options.ts';
 import type { TcpHandle } from './tcp-handle.ts';
 import { validateAbortSignal, validateNumber, validatePort } from './validate.ts';
 

@@ -8,56 +8,20 @@ import type { ConnectionCounters, ConnectionOwnerName, HistoryEntry, OffloadResu
 import { NdisStatus } from '../ndis/index.ts';
 import type { Host } from '../node/host.ts';
 import { isNormalized, normalizeArguments } from './arguments.ts';
-import { type ConnectTarget, lookupAndConnect } from './connecting.ts';
-import { invalidArgValue, invalidFdType, missingArgs, SocketError, stateError } from './errors.ts';
+import { lookupAndConnect } from './connecting.ts';
+import { invalidArgValue, missingArgs, SocketError, stateError } from './errors.ts';
 import { type Endpoint, Network } from './network.ts';
 import type { Server } from './server.ts';
+import {
+  type ConnectOptions,
+  checkOptions,
+  isOnRead,
+  type OnReadOptions,
+  type SocketAddress,
+  type SocketOptions,
+} from './socket-options.ts';
 import { type HandleOwner, TcpHandle } from './tcp-handle.ts';
-import { timerDuration, validateFunction, validateInt32, validateNumber, validateString } from './validate.ts';
-
-/** A buffer that is used again for everything that arrives, instead of `data` events. */
-export interface OnReadOptions {
-  /** The buffer, or a function that makes one before each use. */
-  readonly buffer: Uint8Array | (() => Uint8Array);
-  /** Gets the number of bytes and the buffer; false pauses. */
-  readonly callback: (bytesWritten: number, buffer: Uint8Array) => boolean | undefined;
-}
-
-/** Options of a socket. */
-export interface SocketOptions {
-  /** Keep the writable half open when the peer closes; the default is false. */
-  readonly allowHalfOpen?: boolean;
-  /** Bytes that the readable half buffers before the receive window closes; Node's default. */
-  readonly highWaterMark?: number;
-  readonly readableHighWaterMark?: number;
-  readonly writableHighWaterMark?: number;
-  readonly noDelay?: boolean;
-  readonly keepAlive?: boolean;
-  /** Milliseconds. */
-  readonly keepAliveInitialDelay?: number;
-  /** Destroys the socket. */
-  readonly signal?: AbortSignal;
-  readonly onread?: OnReadOptions;
-  readonly readable?: boolean;
-  readonly writable?: boolean;
-  /** File descriptors cannot be taken: they belong to the kernel. */
-  readonly fd?: number;
-  /** An accepted connection. @internal */
-  readonly handle?: TcpHandle;
-  /** @internal */
-  readonly pauseOnCreate?: boolean;
-}
-
-/** Where to connect to, and how the socket is to be. */
-export interface ConnectOptions extends SocketOptions, ConnectTarget {
-  /** Named pipes are the kernel's: this is refused. */
-  readonly path?: string;
-  /** Milliseconds of idleness until `timeout`. */
-  readonly timeout?: number;
-}
-
-/** What `Socket.address()` answers. */
-export type SocketAddress = Endpoint;
+import { timerDuration, validateFunction, validateString } from './validate.ts';
 
 const clientChannel = channel('net.client.socket');
 
@@ -403,7 +367,8 @@ export class Socket extends Duplex implements HandleOwner {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    this.transmit(() => chunk, callback);
+    // Copied, as a kernel would: the caller may use its buffer again.
+    this.transmit(() => new Uint8Array(chunk), callback);
   }
 
   override _writev(chunks: { chunk: Buffer }[], callback: (error?: Error | null) => void): void {
@@ -520,7 +485,8 @@ export class Socket extends Duplex implements HandleOwner {
     if (this._handle !== null && !this._handle.reading) this._handle.readStart();
   }
 
-  private transmit(bytesOf: () => Buffer, callback: (error?: Error | null) => void): void {
+  /** @param bytesOf gives the bytes, which belong to the connection from then on */
+  private transmit(bytesOf: () => Uint8Array, callback: (error?: Error | null) => void): void {
     if (this.connecting) {
       const gone = (): void => callback(stateError('ERR_SOCKET_CLOSED_BEFORE_CONNECTION'));
       this.once('close', gone);
@@ -568,23 +534,4 @@ export class Socket extends Duplex implements HandleOwner {
 /** Tells `diagnostics_channel` of a socket that a program has made. */
 export function publishClient(socket: Socket): void {
   if (clientChannel.hasSubscribers) clientChannel.publish({ socket });
-}
-
-function checkOptions(options: SocketOptions): void {
-  const modes = options as Readonly<Record<string, unknown>>;
-  for (const name of ['objectMode', 'readableObjectMode', 'writableObjectMode']) {
-    if (modes[name]) throw invalidArgValue(`options.${name}`, modes[name], 'is not supported');
-  }
-  if (options.keepAliveInitialDelay !== undefined) {
-    validateNumber(options.keepAliveInitialDelay, 'options.keepAliveInitialDelay');
-  }
-  if (options.fd !== undefined) {
-    validateInt32(options.fd, 'fd', 0);
-    throw invalidFdType('UNKNOWN');
-  }
-}
-
-function isOnRead(onread: OnReadOptions | undefined): onread is OnReadOptions {
-  if (typeof onread !== 'object' || onread === null || typeof onread.callback !== 'function') return false;
-  return onread.buffer instanceof Uint8Array || typeof onread.buffer === 'function';
 }

@@ -142,8 +142,8 @@ export class TcpHandle {
   }
 
   /**
-   * Sends bytes, which are copied, as a kernel would. Answers whether they were taken at once; otherwise `done` is called
-   * when the next ones may come.
+   * Sends bytes, which belong to the connection from now on. Answers whether they were taken at once; otherwise `done` is
+   * called when the next ones may come.
    */
   write(bytes: Uint8Array, done: Answer): boolean {
     const { connection } = this;
@@ -154,7 +154,7 @@ export class TcpHandle {
       return false;
     }
     this.bytesWritten += bytes.length;
-    if (connection.send(new Uint8Array(bytes))) return true;
+    if (connection.send(bytes)) return true;
     this.writeDone = done;
     this.holdReference();
     return false;
