@@ -18,6 +18,7 @@ function withMachines(scenario: Scenario, changes: Partial<Scenario['machines'][
 }
 
 const faulty = (scenario: Scenario) => withMachines(slowReaders(scenario), { hardwareFaultInterval: 150_000 });
+const broken = (scenario: Scenario) => withMachines(scenario, { hardwareFaultInterval: 20_000 });
 const eager = (scenario: Scenario) =>
   withMachines(slowReaders(scenario), { offloadPolicy: 'always', moveInterval: 300_000 });
 
@@ -31,6 +32,14 @@ const REGRESSIONS: readonly {
   { seed: 249, what: 'the end of the stream told before data that the target still held (EVT-01)' },
   { seed: 2580, what: 'bytes from behind a gap given to an application that had aborted' },
   { seed: 1489, what: 'lists of a state that was lost not returned (TERM-24)' },
+  { seed: 3902, what: 'two ends that answered each other for ever (RFC 5961 section 7)' },
+  { seed: 5560, what: 'a path MTU that shrank while an offload was being refused' },
+  {
+    seed: 15,
+    adjust: broken,
+    what: 'a neighbor whose terminate failed twice, left in the target (spec/decisions.md 9)',
+  },
+  { seed: 22, adjust: broken, what: 'a connection whose terminate failed twice, with two owners' },
   { seed: 62, adjust: faulty, what: 'the end of the stream told after the connection was lost' },
   { seed: 69, adjust: faulty, what: 'the same, with other timing' },
   { seed: 852, adjust: eager, what: 'a good end in LAST-ACK told without the end of the stream before it' },
