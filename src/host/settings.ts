@@ -53,8 +53,6 @@ export interface HostStackOptions {
   readonly sendBufferBytes?: number;
   /** Most bytes of segments held per connection while it moves. */
   readonly heldSegmentLimitBytes?: number;
-  /** Try a smaller path MTU when full-sized segments vanish without a word (RFC 4821 section 7.7); true by default. */
-  readonly blackHoleDetection?: boolean;
   /** For every connection of the stack; a listener or an opening may say otherwise. */
   readonly connection?: ConnectionOptions;
 }
@@ -65,7 +63,6 @@ export interface HostSettings {
   readonly receiveBufferBytes: number;
   readonly sendBufferBytes: number;
   readonly heldSegmentLimitBytes: number;
-  readonly blackHoleDetection: boolean;
   readonly connection: ConnectionOptions;
 }
 
@@ -82,7 +79,6 @@ export function settingsOf(options: HostStackOptions): HostSettings {
     receiveBufferBytes: Math.max(1, Math.min(receive, MAXIMUM_WINDOW)),
     sendBufferBytes: Math.max(1, options.sendBufferBytes ?? MEBIBYTE),
     heldSegmentLimitBytes: Math.max(0, options.heldSegmentLimitBytes ?? 4 * MEBIBYTE),
-    blackHoleDetection: options.blackHoleDetection ?? true,
     connection: options.connection ?? {},
   };
 }

@@ -64,7 +64,7 @@ export class Machine {
       },
       send: (frame: Uint8Array): void => this.frameSent(frame),
     };
-    const parameters = { ...settings.parameters };
+    const parameters = { ...settings.parameters, blackHoleDetection: settings.blackHoleDetection };
     const randomInt32 = (): number => random.int32();
     this.adapter = new SoftwareAdapter({
       name: 'nic',
@@ -90,7 +90,6 @@ export class Machine {
       receiveBufferBytes: settings.receiveBufferBytes,
       sendBufferBytes: settings.sendBufferBytes,
       connection: settings.connection,
-      blackHoleDetection: settings.blackHoleDetection,
     });
     this.settle();
   }

@@ -61,6 +61,8 @@ export interface TcpParameters {
   readonly outOfOrderLimitSegments: number;
   /** Largest payload of one segment handed to `transmit`, bytes: the segmentation offload size. At most 65535. */
   readonly maximumSegmentPayload: number;
+  /** Try a smaller path MTU when full-sized segments vanish without a word (RFC 4821 section 7.7). */
+  readonly blackHoleDetection: boolean;
 }
 
 /** Defaults for `ticksPerSecond` 1000: one tick is a millisecond. */
@@ -93,4 +95,5 @@ export const DEFAULT_TCP_PARAMETERS: TcpParameters = {
   challengeAcksPerSecond: 100,
   outOfOrderLimitSegments: 4096,
   maximumSegmentPayload: 65535,
+  blackHoleDetection: true,
 };

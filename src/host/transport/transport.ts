@@ -455,7 +455,7 @@ export class Transport implements ConnectionOwner {
     this.apply(connection, ownership, disposition);
     const { path } = connection;
     if (tcp.statistics.retransmittedSegments === retransmitted || connection.isClosed || path === null) return;
-    const pathMtu = path.neighbor.resolved ? blackHoleMtu(cb) : 0;
+    const pathMtu = path.neighbor.resolved ? blackHoleMtu(tcp, cb) : 0;
     if (pathMtu > 0) this.paths.suspectBlackHole(path, pathMtu);
   }
 

@@ -71,7 +71,7 @@ export class NicConnectionOwner implements ConnectionOwner {
     applyDisposition(this.core, connection, timersExpire(tcp, cb));
     if (tcp.statistics.retransmittedSegments === retransmittedSegments || isStill(connection)) return;
     // RFC 4821: this connection alone tries smaller segments, until the host updates the path MTU (UPD-12).
-    const pathMtu = blackHoleMtu(cb);
+    const pathMtu = blackHoleMtu(tcp, cb);
     if (pathMtu > 0) setPathMtu(tcp, cb, pathMtu);
   }
 }
