@@ -25,8 +25,8 @@ export interface ConnectionOwner {
    */
   transmit(cb: ControlBlock, header: TcpHeader, payloadOffset: number, payloadLength: number): void;
   /**
-   * In-order data. The owner may keep a view of `buffer` (frames are never reused). It adds the bytes to
-   * `cb.receiveBuffered` only by keeping them: the engine has done so already, and `consumed` takes them off.
+   * In-order data. The owner may keep a view of `buffer` (frames are never reused). The engine has counted the bytes in
+   * `cb.receiveBuffered` already; the owner takes them off with `consumed` when somebody has read them.
    */
   deliver(cb: ControlBlock, buffer: Uint8Array, offset: number, length: number): void;
   /** `bytes` more of the send queue were acknowledged and have been released. */
