@@ -15,73 +15,15 @@ export interface FrameRecorder {
   record(timeMicroseconds: number, direction: 'inbound' | 'outbound', frame: Uint8Array, comment: string | null): void;
 }
 
-/** Records every frame that passes the wrapped port, in both directions, before it is delivered. */
-export class CapturePort implements LinkPort {
-  onReceive: (frame: Uint8Array, checksumValid?: boolean) => void = discardFrame;
-  /** Asked for a comment on each frame; null for none. */
-  annotate: ((direction: 'inbound' | 'outbound', frame: Uint8Array) => string | null) | null = null;
-  readonly #inner: LinkPort;
-  readonly #recorder: FrameRecorder;
-  readonly #now: () => number;
-
-  /** @param now the current time in microseconds, as it is to stand in the capture */
-  constructor(inner: LinkPort, recorder: FrameRecorder, now: () => number) {
-    this.#inner = inner;
-    this.#recorder = recorder;
-    this.#now = now;
-    inner.onReceive = (frame, checksumValid) => {
-      this.#record('inbound', frame);
-      this.onReceive(frame, checksumValid);
-    };
-  }
-
-  get name(): string {
-    return this.#inner.name;
-  }
-
-  get mtu(): number {
-    return this.#inner.mtu;
-  }
-
-  get receiveOffload(): boolean {
-    return this.#inner.receiveOffload === true;
-  }
-
-  get segmentationOffload(): boolean {
-    return this.#inner.segmentationOffload === true;
-  }
-
-  send(frame: Uint8Array): void {
-    this.#record('outbound', frame);
-    this.#inner.send(frame);
-  }
-
-  /** Recorded as it is handed over: whole, and its checksum unfinished. */
-  sendSegmented(frame: Uint8Array, segmentSize: number): void {
-    this.#record('outbound', frame);
-    this.#inner.sendSegmented?.(frame, segmentSize);
-  }
-
-  #record(direction: 'inbound' | 'outbound', frame: Uint8Array): void {
-    const comment = this.annotate === null ? null : this.annotate(direction, frame);
-    this.#recorder.record(this.#now(), direction, frame, comment);
-  }
-}
-
-/** Counts the frames and bytes that pass the wrapped port. */
-export class CountingPort implements LinkPort {
-  framesSent = 0;
-  bytesSent = 0;
-  framesReceived = 0;
-  bytesReceived = 0;
+/** A port that looks like the one it wraps and is told of every frame that passes, before it is handed on. */
+abstract class ObservingPort implements LinkPort {
   onReceive: (frame: Uint8Array, checksumValid?: boolean) => void = discardFrame;
   readonly #inner: LinkPort;
 
   constructor(inner: LinkPort) {
     this.#inner = inner;
     inner.onReceive = (frame, checksumValid) => {
-      this.framesReceived += 1;
-      this.bytesReceived += frame.length;
+      this.observe('inbound', frame);
       this.onReceive(frame, checksumValid);
     };
   }
@@ -103,16 +45,54 @@ export class CountingPort implements LinkPort {
   }
 
   send(frame: Uint8Array): void {
-    this.framesSent += 1;
-    this.bytesSent += frame.length;
+    this.observe('outbound', frame);
     this.#inner.send(frame);
   }
 
-  /** Counts as one frame. */
+  /** Observed once, as it is handed over: whole, and its checksum unfinished. */
   sendSegmented(frame: Uint8Array, segmentSize: number): void {
-    this.framesSent += 1;
-    this.bytesSent += frame.length;
+    this.observe('outbound', frame);
     this.#inner.sendSegmented?.(frame, segmentSize);
+  }
+
+  protected abstract observe(direction: 'inbound' | 'outbound', frame: Uint8Array): void;
+}
+
+/** Records every frame that passes the wrapped port, in both directions, before it is delivered. */
+export class CapturePort extends ObservingPort {
+  /** Asked for a comment on each frame; null for none. */
+  annotate: ((direction: 'inbound' | 'outbound', frame: Uint8Array) => string | null) | null = null;
+  readonly #recorder: FrameRecorder;
+  readonly #now: () => number;
+
+  /** @param now the current time in microseconds, as it is to stand in the capture */
+  constructor(inner: LinkPort, recorder: FrameRecorder, now: () => number) {
+    super(inner);
+    this.#recorder = recorder;
+    this.#now = now;
+  }
+
+  protected override observe(direction: 'inbound' | 'outbound', frame: Uint8Array): void {
+    const comment = this.annotate === null ? null : this.annotate(direction, frame);
+    this.#recorder.record(this.#now(), direction, frame, comment);
+  }
+}
+
+/** Counts the frames and bytes that pass the wrapped port; a frame that the link segments counts once. */
+export class CountingPort extends ObservingPort {
+  framesSent = 0;
+  bytesSent = 0;
+  framesReceived = 0;
+  bytesReceived = 0;
+
+  protected override observe(direction: 'inbound' | 'outbound', frame: Uint8Array): void {
+    if (direction === 'outbound') {
+      this.framesSent += 1;
+      this.bytesSent += frame.length;
+    } else {
+      this.framesReceived += 1;
+      this.bytesReceived += frame.length;
+    }
   }
 }
 
