@@ -5,11 +5,10 @@
 import {
   DropReason,
   EthernetHeader,
-  EtherType,
+  IpPacket,
   IpProtocol,
-  Ipv4Header,
   parseEthernet,
-  parseIpv4,
+  parseIp,
   parseTcp,
   TcpFlag,
   TcpHeader,
@@ -78,7 +77,7 @@ export class RetransmissionAudit {
   resets = 0;
   private readonly conversations = new Map<string, Conversation>();
   private readonly ethernet = new EthernetHeader();
-  private readonly ip = new Ipv4Header();
+  private readonly ip = new IpPacket();
   private readonly tcp = new TcpHeader();
 
   /** Connections that are being watched. */
@@ -95,7 +94,7 @@ export class RetransmissionAudit {
   }
 
   /**
-   * A frame was put on the wire. Frames that are not TCP over IPv4 are ignored.
+   * A frame was put on the wire. Frames that are not TCP are ignored.
    *
    * @param fate `LOST`: it does not arrive, or damaged; `DISTURBED`: it arrives late, or twice
    */
@@ -103,7 +102,7 @@ export class RetransmissionAudit {
     if (!this.parse(frame)) return;
     const { ip, tcp } = this;
     if (tcp.flags & TcpFlag.RST) this.resets++;
-    const isForward = ip.source === ip.destination ? tcp.sourcePort < tcp.destinationPort : ip.source < ip.destination;
+    const isForward = compareEnds(ip, tcp) <= 0;
     const conversation = this.conversation(isForward);
     const sending = isForward ? conversation.forward : conversation.backward;
     const receiving = isForward ? conversation.backward : conversation.forward;
@@ -160,8 +159,8 @@ export class RetransmissionAudit {
   private conversation(isForward: boolean): Conversation {
     const { ip, tcp } = this;
     const key = isForward
-      ? `${ip.source}:${tcp.sourcePort}-${ip.destination}:${tcp.destinationPort}`
-      : `${ip.destination}:${tcp.destinationPort}-${ip.source}:${tcp.sourcePort}`;
+      ? `${sourceOf(ip)}:${tcp.sourcePort}-${destinationOf(ip)}:${tcp.destinationPort}`
+      : `${destinationOf(ip)}:${tcp.destinationPort}-${sourceOf(ip)}:${tcp.sourcePort}`;
     let conversation = this.conversations.get(key);
     // A new connection with the addresses and ports of an older one starts from scratch.
     const isNew = (tcp.flags & (TcpFlag.SYN | TcpFlag.ACK)) === TcpFlag.SYN;
@@ -178,12 +177,31 @@ export class RetransmissionAudit {
 
   private parse(frame: Uint8Array): boolean {
     if (parseEthernet(frame, 0, frame.length, this.ethernet) !== DropReason.NONE) return false;
-    if (this.ethernet.etherType !== EtherType.IPV4) return false;
-    const { payloadOffset } = this.ethernet;
-    if (parseIpv4(frame, payloadOffset, frame.length - payloadOffset, this.ip) !== DropReason.NONE) return false;
+    const { payloadOffset, etherType } = this.ethernet;
+    if (parseIp(frame, payloadOffset, frame.length - payloadOffset, etherType, this.ip) !== DropReason.NONE)
+      return false;
     if (this.ip.protocol !== IpProtocol.TCP || this.ip.isFragment) return false;
     return parseTcp(frame, this.ip.payloadOffset, this.ip.payloadLength, this.tcp) === DropReason.NONE;
   }
+}
+
+/** Negative when the segment comes from the lower end of its connection: address first, then port. */
+function compareEnds(ip: IpPacket, tcp: TcpHeader): number {
+  return (
+    ip.source0 - ip.destination0 ||
+    ip.source1 - ip.destination1 ||
+    ip.source2 - ip.destination2 ||
+    ip.source3 - ip.destination3 ||
+    tcp.sourcePort - tcp.destinationPort
+  );
+}
+
+function sourceOf(ip: IpPacket): string {
+  return `${ip.source0}.${ip.source1}.${ip.source2}.${ip.source3}`;
+}
+
+function destinationOf(ip: IpPacket): string {
+  return `${ip.destination0}.${ip.destination1}.${ip.destination2}.${ip.destination3}`;
 }
 
 /** Index of the first range that ends after `sequence`; the number of ranges when there is none. */

@@ -13,10 +13,18 @@ import {
 
 const { INTACT, LOST, DISTURBED } = WireFate;
 const MAC = MacAddress.fromBytes(Uint8Array.of(2, 0, 0, 0, 0, 1)).bytes;
-const A = IpAddress.fromBytes(4, Uint8Array.of(192, 0, 2, 1));
-const B = IpAddress.fromBytes(4, Uint8Array.of(192, 0, 2, 2));
+const ENDS = {
+  IPv4: [IpAddress.fromBytes(4, Uint8Array.of(192, 0, 2, 1)), IpAddress.fromBytes(4, Uint8Array.of(192, 0, 2, 2))],
+  // They differ in the last word alone, whose sign bit is set in one of them.
+  IPv6: [address6(0x7f), address6(0x80)],
+} as const;
+let [A, B] = ENDS.IPv4;
 const ZEROS: PayloadSource = { copyTo: () => {} };
 const buffers = new FrameBuffers();
+
+function address6(last: number): IpAddress {
+  return IpAddress.fromBytes(6, Uint8Array.of(0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, last, 0, 0, 1));
+}
 
 function route(from: IpAddress, to: IpAddress): FrameRoute {
   return {
@@ -69,7 +77,11 @@ function pass(segment: Segment, fate: WireFate = INTACT): void {
   audit.frame(frameOf(segment), fate);
 }
 
-describe('the audit of retransmissions', () => {
+describe.each(['IPv4', 'IPv6'] as const)('the audit of retransmissions over %s', (family) => {
+  beforeEach(() => {
+    [A, B] = ENDS[family];
+  });
+
   it('sees none where every byte is sent once', () => {
     for (let i = 0; i < 10; i++) {
       pass({ sequence: i * 100, length: 100 });
