@@ -44,6 +44,15 @@ export interface MoveRequest {
   readonly done: ((result: OffloadResult) => void)[];
 }
 
+/** A finished move, and the caller who has not been told. */
+export interface MoveAnswer {
+  readonly done: (result: OffloadResult) => void;
+  readonly result: OffloadResult;
+}
+
+/** The history of every connection that has not moved. */
+const NO_HISTORY: readonly HistoryEntry[] = [];
+
 /** What the application has not been told yet, as bits. */
 export const ConnectionEvent = { CONNECTED: 1, READABLE: 2, DRAINED: 4, OWNER_CHANGED: 8 } as const;
 
@@ -58,7 +67,10 @@ export class Connection implements PathMember {
   context: unknown = null;
   readonly counters = new ConnectionCounters();
   private readonly services: ConnectionServices;
-  private readonly entries: HistoryEntry[] = [];
+  /** Replaced, not changed: so it has no room for more than there is. */
+  private entries = NO_HISTORY;
+  private ownHandle: NdisOffloadHandle | null = null;
+  private ownDesired: TcpCachedState | null = null;
 
   constructor(
     services: ConnectionServices,
@@ -69,6 +81,7 @@ export class Connection implements PathMember {
     constant: TcpConstantState,
     cached: TcpCachedState,
     sendLimit: number,
+    options: ConnectionOptions,
     handlers: ConnectionHandlers,
   ) {
     this.services = services;
@@ -78,8 +91,8 @@ export class Connection implements PathMember {
     this.remotePort = remotePort;
     this.constant = constant;
     this.cached = cached;
-    this.desired = Object.assign(new TcpCachedState(), cached);
     this.sendLimit = sendLimit;
+    this.options = options;
     this.handlers = handlers;
   }
 
@@ -130,7 +143,8 @@ export class Connection implements PathMember {
   send(bytes: Uint8Array): boolean {
     if (this.shutdownRequested || this.abortRequested || this.closed !== null) return false;
     if (bytes.length > 0) {
-      this.unsent.push(bytes);
+      if (this.unsent === null) this.unsent = [bytes];
+      else this.unsent.push(bytes);
       this.unsentBytes += bytes.length;
       this.sendBufferedBytes += bytes.length;
       this.counters.bytesSent += bytes.length;
@@ -251,14 +265,23 @@ export class Connection implements PathMember {
   path: Path | null = null;
   /** The listener that it waits for while it is half open or not accepted. @internal */
   listener: Listener | null = null;
-  /** Names the connection towards the target. @internal */
-  readonly handle = new NdisOffloadHandle(this);
+  /** Names the connection towards the target; made when it is first named. @internal */
+  get handle(): NdisOffloadHandle {
+    this.ownHandle ??= new NdisOffloadHandle(this);
+    return this.ownHandle;
+  }
   /** @internal */
   readonly constant: TcpConstantState;
   /** Cached variables as the present owner has them. @internal */
   readonly cached: TcpCachedState;
-  /** Cached variables as the application wants them, with command flags that nobody has obeyed yet. @internal */
-  readonly desired: TcpCachedState;
+  /**
+   * Cached variables as the application wants them, with command flags that nobody has obeyed yet; made when it first
+   * wants something else than the stack does. @internal
+   */
+  get desired(): TcpCachedState {
+    this.ownDesired ??= Object.assign(new TcpCachedState(), this.cached);
+    return this.ownDesired;
+  }
   /** `desired` has what the owner does not know. @internal */
   cachedDirty = false;
   /** An update of the connection is in flight (UPD-04). @internal */
@@ -268,8 +291,8 @@ export class Connection implements PathMember {
   /** An update or query failed: the host terminates the offload (UPD-07, QRY-05). @internal */
   offloadBroken = false;
 
-  /** Bytes of the application that no owner has yet. @internal */
-  unsent: Uint8Array[] = [];
+  /** Bytes of the application that no owner has yet; null when there are none. @internal */
+  unsent: Uint8Array[] | null = null;
   /** @internal */
   unsentBytes = 0;
   /** @internal */
@@ -291,7 +314,7 @@ export class Connection implements PathMember {
   /** The application will not read any more. @internal */
   detached = false;
   /** What was chosen for this connection. @internal */
-  options: ConnectionOptions = {};
+  readonly options: ConnectionOptions;
   /** @internal */
   peerClosed = false;
   /** The peer's FIN came before ours was sent: LAST-ACK and not CLOSING. @internal */
@@ -314,8 +337,8 @@ export class Connection implements PathMember {
 
   /** `ConnectionEvent` bits. @internal */
   events = 0;
-  /** Finished moves whose callers have not been told. @internal */
-  results: { readonly done: (result: OffloadResult) => void; readonly result: OffloadResult }[] = [];
+  /** Finished moves whose callers have not been told, in their order; null when there are none. @internal */
+  results: MoveAnswer[] | null = null;
   /** The connection is over; the application may not know yet. @internal */
   closed: { readonly reason: CloseReason } | null = null;
   /** @internal */
@@ -368,8 +391,8 @@ export class Connection implements PathMember {
 
   /** Adds to the history. @internal */
   record(kind: HistoryEntry['kind'], reason: string, microseconds: number): void {
-    if (this.entries.length >= HISTORY_LIMIT) this.entries.shift();
-    this.entries.push({ at: this.services.core.tcp.now, kind, reason, microseconds });
+    const kept = this.entries.length < HISTORY_LIMIT ? this.entries : this.entries.slice(1);
+    this.entries = kept.concat({ at: this.services.core.tcp.now, kind, reason, microseconds });
   }
 
   /** `bytes` were acknowledged by the peer. @internal */
@@ -417,8 +440,14 @@ export class Connection implements PathMember {
 
   /** Answers a request to move that was not carried out. @internal */
   answer(done: (result: OffloadResult) => void, status: NdisStatus, reason: string): void {
-    this.results.push({ done, result: { ok: false, status, reason } });
+    this.finish(done, { ok: false, status, reason });
     this.services.schedule(this);
+  }
+
+  /** A move is over: its caller is told with the next notification. @internal */
+  finish(done: (result: OffloadResult) => void, result: OffloadResult): void {
+    this.results ??= [];
+    this.results.push({ done, result });
   }
 
   private noteDrained(): void {

@@ -7,9 +7,9 @@ export function notify(connection: Connection): void {
   if (connection.listener !== null) return;
   const { events, results } = connection;
   connection.events = 0;
-  connection.results = [];
+  connection.results = null;
   if (events & ConnectionEvent.CONNECTED) connection.handlers.connected?.(connection);
-  for (const { done, result } of results) done(result);
+  if (results !== null) for (const { done, result } of results) done(result);
   if (events & ConnectionEvent.OWNER_CHANGED) connection.handlers.ownerChanged?.(connection);
   if (events & ConnectionEvent.READABLE && connection.received.length > 0) connection.handlers.readable?.(connection);
   if (events & ConnectionEvent.DRAINED && !connection.abortRequested) connection.handlers.drained?.(connection);

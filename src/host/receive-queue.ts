@@ -2,10 +2,12 @@
 import { Gatherer } from '../wire/index.ts';
 
 export class ReceiveQueue {
-  private chunks: Uint8Array[] = [];
+  /** Null while nothing is unread, as it is on most connections most of the time. */
+  private chunks: Uint8Array[] | null = null;
   private head = 0;
   private bytes = 0;
-  private readonly gatherer = new Gatherer();
+  /** Made for the first chunk that must wait behind another. */
+  private gatherer: Gatherer | null = null;
 
   /** Unread bytes. */
   get length(): number {
@@ -21,19 +23,20 @@ export class ReceiveQueue {
 
   /** Takes the next chunk, at most `limit` bytes of it, or null. */
   shift(limit = Number.POSITIVE_INFINITY): Uint8Array | null {
-    if (this.head === this.chunks.length || limit <= 0) return null;
-    const chunk = this.chunks[this.head];
+    const { chunks } = this;
+    if (chunks === null || limit <= 0) return null;
+    const chunk = chunks[this.head];
     if (chunk.length > limit) {
-      this.chunks[this.head] = chunk.subarray(limit);
+      chunks[this.head] = chunk.subarray(limit);
       this.bytes -= limit;
       return chunk.subarray(0, limit);
     }
     this.head++;
     this.bytes -= chunk.length;
-    if (this.head === this.chunks.length) {
+    if (this.head === chunks.length) {
       this.clear();
     } else if (this.head >= 64) {
-      this.chunks = this.chunks.slice(this.head);
+      this.chunks = chunks.slice(this.head);
       this.head = 0;
     }
     return chunk;
@@ -41,22 +44,27 @@ export class ReceiveQueue {
 
   /** Takes everything, in order. */
   takeAll(): Uint8Array[] {
-    const all = this.chunks.slice(this.head);
+    const all = this.chunks?.slice(this.head) ?? [];
     this.clear();
     return all;
   }
 
   clear(): void {
-    this.chunks = [];
+    this.chunks = null;
     this.head = 0;
     this.bytes = 0;
-    this.gatherer.clear();
+    this.gatherer = null;
   }
 
   private append(chunk: Uint8Array): void {
     const { chunks } = this;
+    if (chunks === null) {
+      this.chunks = [chunk];
+      return;
+    }
+    this.gatherer ??= new Gatherer();
     const newest = chunks.length - 1;
-    const gathered = newest < this.head ? null : this.gatherer.add(chunks[newest], chunk);
+    const gathered = this.gatherer.add(chunks[newest], chunk);
     if (gathered === null) chunks.push(chunk);
     else if (gathered.length > chunk.length) chunks[newest] = gathered;
     else chunks.push(gathered);

@@ -3,8 +3,12 @@
  * 3.3.1, the retransmission queue and the unsent data in one).
  */
 
-/** So many slots are kept when the queue runs empty, as it does after every answer of an interactive connection. */
-const MINIMUM_CAPACITY = 8;
+/** Slots of a queue that holds something: most hold one chunk, or two. */
+const MINIMUM_CAPACITY = 2;
+
+/** Storage of every empty queue, never written: a connection that stands still has none of its own. */
+const NO_SLOTS: (Uint8Array | null)[] = [];
+const NO_POSITIONS: number[] = [];
 
 /** Ranges up to this long are copied by a loop: cheaper than making the view that `set` needs. */
 const LOOP_COPY_LIMIT = 32;
@@ -20,10 +24,10 @@ export class SendQueue {
   /** Bytes from SND.UNA to the end of what is queued. Read only for everyone else. */
   length = 0;
 
-  /** Ring storage; a power of two long. */
-  private slots: (Uint8Array | null)[] = [];
+  /** Ring storage; a power of two long, or of no length. */
+  private slots = NO_SLOTS;
   /** Stream position of the first byte of the chunk in the same slot; the first chunk's may lie before `base`. */
-  private positions: number[] = [];
+  private positions = NO_POSITIONS;
   private head = 0;
   private count = 0;
   /** Stream position of offset 0. */
@@ -122,12 +126,8 @@ export class SendQueue {
 
   /** Drops everything. */
   clear(): void {
-    if (this.slots.length > MINIMUM_CAPACITY) {
-      this.slots = [];
-      this.positions = [];
-    } else {
-      this.slots.fill(null);
-    }
+    this.slots = NO_SLOTS;
+    this.positions = NO_POSITIONS;
     this.head = 0;
     this.count = 0;
     this.base = this.end;
@@ -159,13 +159,14 @@ export class SendQueue {
 
   /** Moves the ring into arrays of another power-of-two length, at least `count`. */
   private resize(capacity: number): void {
-    const slots: (Uint8Array | null)[] = [];
-    const positions: number[] = [];
+    // Filled at once: pushing one by one reserves room for a dozen more.
+    const slots = new Array<Uint8Array | null>(capacity).fill(null);
+    const positions = new Array<number>(capacity).fill(0);
     const mask = this.slots.length - 1;
-    for (let index = 0; index < capacity; index += 1) {
+    for (let index = 0; index < this.count; index += 1) {
       const slot = (this.head + index) & mask;
-      slots.push(index < this.count ? this.slots[slot] : null);
-      positions.push(index < this.count ? this.positions[slot] : 0);
+      slots[index] = this.slots[slot];
+      positions[index] = this.positions[slot];
     }
     this.slots = slots;
     this.positions = positions;

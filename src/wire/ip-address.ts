@@ -16,8 +16,6 @@ export class IpAddress {
   static readonly BROADCAST_IPV4 = IpAddress.fromWords(4, -1);
 
   readonly family: AddressFamily;
-  /** Network order, 4 or 16 bytes. Owned by this object: read only. */
-  readonly bytes: Uint8Array;
   /** The first 32 bits as int32: for IPv4 the whole address. */
   readonly word0: number;
   /** Bits 32…63 as int32; 0 for IPv4. */
@@ -26,6 +24,8 @@ export class IpAddress {
   readonly word2: number;
   /** Bits 96…127 as int32; 0 for IPv4. */
   readonly word3: number;
+  /** Made when somebody asks for them: a view costs several times what the address does. */
+  private octets: Uint8Array | null = null;
 
   private constructor(family: AddressFamily, word0: number, word1: number, word2: number, word3: number) {
     this.family = family;
@@ -33,13 +33,12 @@ export class IpAddress {
     this.word1 = word1;
     this.word2 = word2;
     this.word3 = word3;
-    this.bytes = new Uint8Array(family === 4 ? 4 : 16);
-    writeInt32(this.bytes, 0, word0);
-    if (family === 6) {
-      writeInt32(this.bytes, 4, word1);
-      writeInt32(this.bytes, 8, word2);
-      writeInt32(this.bytes, 12, word3);
-    }
+  }
+
+  /** Network order, 4 or 16 bytes. Owned by this object: read only. */
+  get bytes(): Uint8Array {
+    this.octets ??= octetsOf(this);
+    return this.octets;
   }
 
   /** From words as parsers deliver them; IPv4 takes `word0` alone. */
@@ -120,6 +119,17 @@ export class IpAddress {
   toString(): string {
     return this.family === 4 ? formatIpv4(this.word0) : formatIpv6(this);
   }
+}
+
+function octetsOf({ family, word0, word1, word2, word3 }: IpAddress): Uint8Array {
+  const octets = new Uint8Array(family === 4 ? 4 : 16);
+  writeInt32(octets, 0, word0);
+  if (family === 6) {
+    writeInt32(octets, 4, word1);
+    writeInt32(octets, 8, word2);
+    writeInt32(octets, 12, word3);
+  }
+  return octets;
 }
 
 /** Dotted decimal of an IPv4 address given as int32. */

@@ -42,7 +42,8 @@ export class DataPath {
     if (io.waitsForPost) this.post(connection, io);
     const closes = connection.shutdownRequested && !connection.shutdownPassedOn;
     if (connection.unsentBytes > 0) this.send(connection, io, closes);
-    if (closes && connection.unsent.length <= 1 && io.graceful === DisconnectPhase.NONE) this.close(connection, io);
+    if (closes && (connection.unsent?.length ?? 0) <= 1 && io.graceful === DisconnectPhase.NONE)
+      this.close(connection, io);
   }
 
   /** Gives back the lists of indications that were taken. */
@@ -57,7 +58,7 @@ export class DataPath {
 
   /** Posts what the backlog allows, in order (SEND-02, EVT-10). The last chunk before a close travels with it. */
   private send(connection: Connection, io: OffloadedIo, closes: boolean): void {
-    const { unsent } = connection;
+    const unsent = connection.unsent ?? [];
     const last = closes ? unsent.length - 1 : unsent.length;
     let count = 0;
     let head: NetBufferList | null = null;
@@ -70,7 +71,7 @@ export class DataPath {
       tail = list;
     }
     if (head === null) return;
-    connection.unsent = unsent.slice(count);
+    connection.unsent = count < unsent.length ? unsent.slice(count) : null;
     this.environment.binding.offloadTcpSend(connection.handle, head);
   }
 
@@ -85,8 +86,8 @@ export class DataPath {
 
   /** Graceful disconnect, with the last data if there is some left (DISC-02, DISC-07). */
   private close(connection: Connection, io: OffloadedIo): void {
-    const bytes = connection.unsent[0] ?? EMPTY;
-    connection.unsent = [];
+    const bytes = connection.unsent?.[0] ?? EMPTY;
+    connection.unsent = null;
     connection.shutdownPassedOn = true;
     io.graceful = DisconnectPhase.POSTED;
     const list = this.request(connection, io, bytes);

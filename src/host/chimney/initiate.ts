@@ -137,7 +137,7 @@ export class Initiator {
     connection.record('offloaded', request.reason, microseconds);
     connection.raise(ConnectionEvent.OWNER_CHANGED);
     const result: OffloadResult = { ok: true, microseconds, lost: io.lost };
-    for (const done of request.done) connection.results.push({ done, result });
+    for (const done of request.done) connection.finish(done, result);
   }
 
   private obstacle(connection: Connection): Refusal | null {

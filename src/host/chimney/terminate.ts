@@ -208,7 +208,7 @@ export class Terminator {
     connection.record('uploaded', uploading.reason, microseconds);
     connection.raise(ConnectionEvent.OWNER_CHANGED);
     const result: OffloadResult = { ok: true, microseconds, lost };
-    for (const done of request?.done ?? []) connection.results.push({ done, result });
+    for (const done of request?.done ?? []) connection.finish(done, result);
     this.returned(connection, uploading.reason);
   }
 

@@ -55,10 +55,14 @@ export class PathTable {
     return this.routes.nextHop(destination);
   }
 
+  /** The path between two addresses, if somebody uses it. */
+  find(source: IpAddress, destination: IpAddress): Path | null {
+    return this.paths.get(destination)?.find((path) => path.source.equals(source)) ?? null;
+  }
+
   /** Joins the path between two addresses, made if necessary. Null when there is no route or no room for its neighbor. */
   join(source: IpAddress, destination: IpAddress, member: PathMember): Path | null {
-    const known = this.paths.get(destination)?.find((path) => path.source.equals(source));
-    const path = known ?? this.create(source, destination);
+    const path = this.find(source, destination) ?? this.create(source, destination);
     path?.members.add(member);
     return path;
   }

@@ -58,6 +58,9 @@ const TCP_HEADER_LENGTH = 20;
 /** Command flags of the cached class: obeyed once, not kept. */
 const LEVEL_FLAGS = 0x03;
 
+/** Of a connection that was not handed out yet. */
+const NO_HANDLERS: ConnectionHandlers = Object.freeze({});
+
 export class Transport implements ConnectionOwner {
   readonly connections: ConnectionTable<Connection>;
   private readonly core: HostCore;
@@ -111,9 +114,8 @@ export class Transport implements ConnectionOwner {
     const released = (listener: Listener): void => {
       this.listeners.delete(listener.port);
     };
-    const listener: Listener = new Listener(chosen, backlog, options, accept, released, () =>
-      this.queueAccept(listener),
-    );
+    const all = optionsOf(this.settings.connection, options);
+    const listener: Listener = new Listener(chosen, backlog, all, accept, released, () => this.queueAccept(listener));
     this.listeners.set(chosen, listener);
     return listener;
   }
@@ -138,7 +140,8 @@ export class Transport implements ConnectionOwner {
     if (port === 0 || !isFree(port)) {
       throw new Error(`no local port is free for ${remote}:${remotePort} (EADDRINUSE)`);
     }
-    const connection = this.create(from, remote, remotePort, port, options, handlers);
+    const all = optionsOf(this.settings.connection, options);
+    const connection = this.create(from, remote, remotePort, port, all, handlers);
     connection.openPending = true;
     this.services.schedule(connection);
     return connection;
@@ -273,7 +276,7 @@ export class Transport implements ConnectionOwner {
     const remote = ip.source;
     if (!this.paths.isUnicast(remote)) return;
     const { sourcePort, destinationPort } = header;
-    const connection = this.create(ip.destination, remote, sourcePort, destinationPort, listener.options, {});
+    const connection = this.create(ip.destination, remote, sourcePort, destinationPort, listener.options, NO_HANDLERS);
     const cb = this.start(connection);
     if (cb === null) {
       this.core.drops.count(DropReason.RESOURCES);
@@ -293,26 +296,27 @@ export class Transport implements ConnectionOwner {
     remote: IpAddress,
     remotePort: number,
     localPort: number,
-    chosen: ConnectionOptions,
+    options: ConnectionOptions,
     handlers: ConnectionHandlers,
   ): Connection {
-    const options = { ...this.settings.connection, ...chosen };
     const constant = this.openings.constant(localPort, remotePort, options);
     const cached = this.openings.cached(local, options);
     const { sendBufferBytes } = this.settings;
     const { services } = this;
+    // Connections of one path share its addresses.
+    const path = this.paths.find(local, remote);
     const connection = new Connection(
       services,
-      local,
-      remote,
+      path?.source ?? local,
+      path?.destination ?? remote,
       remotePort,
       localPort,
       constant,
       cached,
       sendBufferBytes,
+      options,
       handlers,
     );
-    connection.options = options;
     this.connections.insert(connection);
     return connection;
   }
@@ -404,8 +408,8 @@ export class Transport implements ConnectionOwner {
 
   private sendUnsent(connection: Connection, cb: ControlBlock): void {
     const { state } = cb.delegated;
-    const chunks = connection.unsent;
-    connection.unsent = [];
+    const chunks = connection.unsent ?? [];
+    connection.unsent = null;
     if (canSend(state) || state === TcpState.SYN_SENT || state === TcpState.SYN_RECEIVED) {
       for (const chunk of chunks) cb.sendQueue.append(chunk);
       output(this.core.tcp, cb);
@@ -519,7 +523,7 @@ export class Transport implements ConnectionOwner {
       release(this.core.tcp, ownership.cb);
     }
     connection.retryTimer?.cancel();
-    connection.unsent = [];
+    connection.unsent = null;
     connection.dropUnacknowledged(connection.sendBufferedBytes);
     connection.unsentBytes = 0;
     this.connections.remove(connection);
@@ -570,4 +574,9 @@ function isChecksumRight(frame: Uint8Array, ip: IpPacket): boolean {
 
 function segmentOf(frame: Uint8Array, ip: IpPacket): Uint8Array {
   return frame.subarray(ip.payloadOffset, ip.payloadOffset + ip.payloadLength);
+}
+
+/** What a connection begins with: nearly always the very options of all, which then need not be kept once for each. */
+function optionsOf(common: ConnectionOptions, chosen: ConnectionOptions): ConnectionOptions {
+  return Object.keys(chosen).length === 0 ? common : { ...common, ...chosen };
 }
