@@ -79,7 +79,7 @@ export class Connection implements PathMember {
     remotePort: number,
     localPort: number,
     constant: TcpConstantState,
-    cached: TcpCachedState,
+    cached: Readonly<TcpCachedState>,
     sendLimit: number,
     options: ConnectionOptions,
     handlers: ConnectionHandlers,
@@ -272,8 +272,8 @@ export class Connection implements PathMember {
   }
   /** @internal */
   readonly constant: TcpConstantState;
-  /** Cached variables as the present owner has them. @internal */
-  readonly cached: TcpCachedState;
+  /** Cached variables as the present owner has them; other connections may have the same object. @internal */
+  cached: Readonly<TcpCachedState>;
   /**
    * Cached variables as the application wants them, with command flags that nobody has obeyed yet; made when it first
    * wants something else than the stack does. @internal

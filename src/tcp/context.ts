@@ -3,6 +3,7 @@
  * time from here and nowhere else; the owner moves it forward.
  */
 import { TcpHeader } from '../wire/tcp-header.ts';
+import { CachedStates } from './cached-states.ts';
 import type { TcpParameters } from './parameters.ts';
 import { TimingWheel, type WheelEntry } from './timing-wheel.ts';
 
@@ -43,6 +44,8 @@ export class TcpContext {
   readonly random: RandomInt32;
   readonly wheel: TimingWheel;
   readonly statistics = new TcpStatistics();
+  /** Cached variables that connections have in common. */
+  readonly cachedStates = new CachedStates();
   /** Header of the segment being sent: filled by the engine, read by `ConnectionOwner.transmit`, then reused. */
   readonly outgoing = new TcpHeader();
   /** Monotonic time of this stack, microseconds. */

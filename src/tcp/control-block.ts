@@ -37,7 +37,8 @@ export interface ConnectionOwner {
 
 export class ControlBlock extends WheelEntry {
   readonly constant: TcpConstantState;
-  readonly cached: TcpCachedState;
+  /** Replaced by an update, never changed: other connections may have the same one (`CachedStates`). */
+  cached: Readonly<TcpCachedState>;
   readonly delegated: TcpDelegatedState;
   readonly owner: ConnectionOwner;
   /** What the owner attaches: its own object for the connection. */
@@ -160,7 +161,7 @@ export class ControlBlock extends WheelEntry {
     owner: ConnectionOwner,
     attachment: object,
     constant: TcpConstantState,
-    cached: TcpCachedState,
+    cached: Readonly<TcpCachedState>,
     headerOverhead: number,
     pathMtu: number,
   ) {

@@ -201,11 +201,10 @@ function adoptExtension(tcp: TcpContext, cb: ControlBlock, extension: TcpExtensi
  * Applies an update of the cached variables with its side effects: keepalive on and off (TMR-KA-01), the command flags
  * (TMR-KA-05, TMR-RTX-05, UPD-13, UPD-14, UPD-15), Nagle (STATE-16). The command flags are obeyed, not stored.
  */
-export function applyUpdate(tcp: TcpContext, cb: ControlBlock, cached: TcpCachedState): void {
-  const previous = { ...cb.cached };
-  Object.assign(cb.cached, cached);
+export function applyUpdate(tcp: TcpContext, cb: ControlBlock, cached: Readonly<TcpCachedState>): void {
+  const previous = cb.cached;
+  cb.cached = tcp.cachedStates.share(cached);
   const commands = cached.flags;
-  cb.cached.flags &= TcpCachedFlag.KEEP_ALIVE_ENABLED | TcpCachedFlag.NAGLING_ENABLED;
   const wasEnabled = (previous.flags & TcpCachedFlag.KEEP_ALIVE_ENABLED) !== 0;
   const isEnabled = (cb.cached.flags & TcpCachedFlag.KEEP_ALIVE_ENABLED) !== 0;
   const reset = (commands & (TcpCachedFlag.MAX_RT_RESTART | TcpCachedFlag.KEEP_ALIVE_RESTART)) !== 0;

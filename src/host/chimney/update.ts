@@ -51,8 +51,7 @@ export class Updates {
     const block = newOffload(connection.handle, OffloadStateType.TCP_CACHED, new TcpOffloadState(null, cached, null));
     this.call('updateOffload', treeOverConnection(block), () => {
       connection.updateInFlight = false;
-      Object.assign(connection.cached, cached);
-      connection.cached.flags &= LEVELS;
+      connection.cached = this.environment.core.tcp.cachedStates.share(cached);
       if (block.status !== NdisStatus.SUCCESS) connection.offloadBroken = true;
       this.environment.schedule(connection);
     });

@@ -35,7 +35,7 @@ export class Openings {
   }
 
   /** Cached variables before the application has changed any, for a connection from `local`. */
-  cached(local: IpAddress, options: ConnectionOptions): TcpCachedState {
+  cached(local: IpAddress, options: ConnectionOptions): Readonly<TcpCachedState> {
     const cached = new TcpCachedState();
     if (local.family === 6) {
       cached.ttlOrHopLimit = this.core.interface.hopLimit;
@@ -44,7 +44,7 @@ export class Openings {
     cached.initialRcvWnd = this.receiveBuffer(options);
     cached.kaTimeout = this.core.milliseconds(KEEP_ALIVE_TIMEOUT_MILLISECONDS);
     cached.kaInterval = this.core.milliseconds(KEEP_ALIVE_INTERVAL_MILLISECONDS);
-    return cached;
+    return this.core.tcp.cachedStates.share(cached);
   }
 
   private receiveBuffer(options: ConnectionOptions): number {

@@ -22,7 +22,6 @@ import {
   release,
   segmentArrives,
   setPathMtu,
-  TcpCachedState,
   TcpState,
   timersExpire,
 } from '../../tcp/index.ts';
@@ -398,11 +397,11 @@ export class Transport implements ConnectionOwner {
   private update(connection: Connection, cb: ControlBlock): void {
     connection.cachedDirty = false;
     if (isSynchronized(cb.delegated.state)) {
-      applyUpdate(this.core.tcp, cb, Object.assign(new TcpCachedState(), connection.desired));
+      applyUpdate(this.core.tcp, cb, connection.desired);
     } else {
-      Object.assign(cb.cached, connection.desired);
-      cb.cached.flags &= LEVEL_FLAGS;
+      cb.cached = this.core.tcp.cachedStates.share(connection.desired);
     }
+    connection.cached = cb.cached;
     connection.desired.flags &= LEVEL_FLAGS;
   }
 

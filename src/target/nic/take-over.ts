@@ -5,7 +5,6 @@ import {
   ControlBlock,
   type ExtensionPart,
   output,
-  TcpCachedState,
   TcpConstantState,
   TcpState,
 } from '../../tcp/index.ts';
@@ -43,7 +42,7 @@ export function takeOverConnection(
   if (core.flows.has(path.source, path.destination, ports)) return null;
   const connection = new ConnectionContext(id, path, ports, newRoute(core, path));
   const constant = Object.assign(new TcpConstantState(), state.constant);
-  const cached = Object.assign(new TcpCachedState(), state.cached);
+  const cached = core.tcp.cachedStates.share(state.cached);
   const overhead = ipHeaderLength(connection.family) + TCP_HEADER_LENGTH;
   const cb = new ControlBlock(core.tcp, owner, connection, constant, cached, overhead, path.pathMtu);
   cb.refuseUrgent = true; // URG-02

@@ -71,7 +71,8 @@ function updateConnection(
 ): void {
   const { cb } = connection;
   connection.delivery.indicationSize = cached.rcvIndicationSize;
-  if (connection.stopped !== 0 || connection.terminating || connection.aborted) Object.assign(cb.cached, cached);
+  if (connection.stopped !== 0 || connection.terminating || connection.aborted)
+    cb.cached = core.tcp.cachedStates.share(cached);
   else applyUpdate(core.tcp, cb, cached);
   refreshRoute(core, connection);
 }
