@@ -36,6 +36,25 @@ export function openPassive(tcp: TcpContext, cb: ControlBlock, syn: TcpHeader, i
   arm(tcp, cb);
 }
 
+/**
+ * The ACK of a SYN cookie has come (RFC 4987 section 3.6): enters the SYN-RECEIVED that was never kept, so that
+ * `segmentArrives` can complete the opening with that ACK and take its text. `syn` is the SYN as the cookie tells it, `iss`
+ * the cookie.
+ */
+export function openFromCookie(tcp: TcpContext, cb: ControlBlock, syn: TcpHeader, iss: number): void {
+  const d = cb.delegated;
+  tcp.statistics.passiveOpens++;
+  startOpening(tcp, cb, iss, TcpState.SYN_RECEIVED);
+  agreeOnOptions(tcp, cb, syn);
+  d.rcvNxt = (syn.sequence + 1) | 0;
+  d.sndMax = (iss + 1) | 0;
+  d.sndNxt = d.sndMax;
+  d.sndWnd = syn.window;
+  d.maxSndWnd = syn.window;
+  d.sendWl1 = syn.sequence;
+  cb.lastAckSent = d.rcvNxt;
+}
+
 function startOpening(tcp: TcpContext, cb: ControlBlock, iss: number, state: TcpState): void {
   const d = cb.delegated;
   updateSegmentSizes(cb, tcp.parameters.maximumSegmentPayload);
