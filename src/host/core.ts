@@ -24,10 +24,18 @@ export class HostStatistics {
   echoRepliesSent = 0;
   /** Resets sent for segments that belong to nobody. */
   resetsToNobody = 0;
-  /** SYNs dropped because a listener's backlog was full. */
+  /** SYNs dropped because a listener had no room. */
   backlogDrops = 0;
   /** Half-open connections that were given up for a newer SYN (RFC 4987 section 3.4). */
   halfOpenRecycled = 0;
+  /** SYNs answered with a cookie because too many connections were half open (RFC 4987 section 3.6). */
+  synCookiesSent = 0;
+  /** Connections made from the cookie that an ACK brought back. */
+  synCookiesAccepted = 0;
+  /** ACKs for a listener without a cookie of ours; they were answered with a reset. */
+  synCookiesRefused = 0;
+  /** SYNs, and ACKs that would have completed an opening, dropped because too many connections wait to be accepted. */
+  acceptOverflows = 0;
   /** Times that a path MTU was lowered by ICMP. */
   pathMtuReductions = 0;
   offloads = 0;

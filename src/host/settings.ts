@@ -53,6 +53,8 @@ export interface HostStackOptions {
   readonly sendBufferBytes?: number;
   /** Most bytes of segments held per connection while it moves. */
   readonly heldSegmentLimitBytes?: number;
+  /** Answer SYNs with cookies while too many connections are half open (RFC 4987 section 3.6); true by default. */
+  readonly synCookies?: boolean;
   /** For every connection of the stack; a listener or an opening may say otherwise. */
   readonly connection?: ConnectionOptions;
 }
@@ -63,6 +65,7 @@ export interface HostSettings {
   readonly receiveBufferBytes: number;
   readonly sendBufferBytes: number;
   readonly heldSegmentLimitBytes: number;
+  readonly synCookies: boolean;
   readonly connection: ConnectionOptions;
 }
 
@@ -79,6 +82,7 @@ export function settingsOf(options: HostStackOptions): HostSettings {
     receiveBufferBytes: Math.max(1, Math.min(receive, MAXIMUM_WINDOW)),
     sendBufferBytes: Math.max(1, options.sendBufferBytes ?? MEBIBYTE),
     heldSegmentLimitBytes: Math.max(0, options.heldSegmentLimitBytes ?? 4 * MEBIBYTE),
+    synCookies: options.synCookies ?? true,
     connection: options.connection ?? {},
   };
 }

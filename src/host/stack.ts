@@ -36,7 +36,7 @@ import { Transport } from './transport/transport.ts';
 export interface ListenOptions {
   /** 0 lets the stack choose. */
   readonly port: number;
-  /** Connections that are half open or wait to be accepted; by default 128. */
+  /** Most connections that are half open, and most that wait to be accepted; by default 128. */
   readonly backlog?: number;
   /** For the connections that are accepted. */
   readonly connection?: ConnectionOptions;

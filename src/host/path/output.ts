@@ -77,8 +77,8 @@ export class IpOutput {
     this.neighbors.output(neighbor, frame, taskOffload ? Math.max(1, segmentSize) : 0);
   }
 
-  /** Sends a segment without payload to an address that no path leads to: the reset for a segment to nobody. */
-  sendReset(source: IpAddress, destination: IpAddress, header: TcpHeader): void {
+  /** Sends a segment without payload that belongs to no connection: a reset to nobody, a SYN-ACK that nobody remembers. */
+  sendAlone(source: IpAddress, destination: IpAddress, header: TcpHeader): void {
     const neighbor = this.neighborTowards(destination);
     if (neighbor === null) return;
     this.route.destination = neighbor.macAddress.bytes;

@@ -1,8 +1,6 @@
 /**
- * A listening port (RFC 9293 passive OPEN). Its backlog bounds the connections that are half open and those that are
- * established but not yet accepted. Beyond it a SYN takes the place of the oldest half-open connection whose peer has left
- * a SYN-ACK unanswered (RFC 4987 section 3.4), so that forged SYNs do not shut a port for minutes; when there is none it is
- * dropped, and the peer will repeat it.
+ * A listening port (RFC 9293 passive OPEN) with two queues, as kernels have them: connections that are half open, and those
+ * that are established and not yet accepted. The backlog bounds each of them.
  */
 import type { Connection } from '../connection.ts';
 import type { ConnectionOptions } from '../connection-options.ts';
@@ -10,9 +8,12 @@ import type { ConnectionOptions } from '../connection-options.ts';
 /** Called from within `HostStack.advance` with each established connection; it sets `connection.handlers`. */
 export type AcceptHandler = (connection: Connection) => void;
 
+/** Most half-open connections of one listener, whatever its backlog: the rest is for cookies. */
+const MOST_HALF_OPEN = 1024;
+
 export class Listener {
   readonly port: number;
-  /** Most connections that are half open or wait to be accepted. */
+  /** Most connections that are half open, and most that wait to be accepted. */
   readonly backlog: number;
   /** For the connections that it accepts. */
   readonly options: ConnectionOptions;
@@ -72,9 +73,14 @@ export class Listener {
 
   // ---- for the stack ----
 
-  /** Whether a SYN finds room. */
+  /** Whether one more connection may be half open. */
   get hasRoom(): boolean {
-    return !this.isClosed && this.halfOpen.size + this.established.length < this.backlog;
+    return !this.isClosed && this.halfOpen.size < Math.min(this.backlog, MOST_HALF_OPEN);
+  }
+
+  /** Whether no more connections may wait to be accepted. */
+  get isAcceptQueueFull(): boolean {
+    return this.established.length >= this.backlog;
   }
 
   /** The connection that has been half open for the longest time, or null. */

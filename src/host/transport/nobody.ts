@@ -37,6 +37,6 @@ export class Nobody {
     }
     this.core.statistics.resetsToNobody++;
     this.core.tcp.statistics.outResets++;
-    this.output.sendReset(ip.destination, ip.source, reset);
+    this.output.sendAlone(ip.destination, ip.source, reset);
   }
 }

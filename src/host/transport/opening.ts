@@ -29,7 +29,7 @@ export class Openings {
     constant.flags = offeredFlags(options);
     constant.localPort = localPort;
     constant.remotePort = remotePort;
-    constant.rcvWindScale = options.windowScale ?? windowScaleFor(this.receiveBuffer(options));
+    constant.rcvWindScale = this.windowScale(options);
     constant.hashValue = this.core.tcp.random();
     return constant;
   }
@@ -41,13 +41,19 @@ export class Openings {
       cached.ttlOrHopLimit = this.core.interface.hopLimit;
       cached.flowLabel = this.core.tcp.random() & FLOW_LABEL_MASK; // RFC 6437 section 3
     }
-    cached.initialRcvWnd = this.receiveBuffer(options);
+    cached.initialRcvWnd = this.receiveWindow(options);
     cached.kaTimeout = this.core.milliseconds(KEEP_ALIVE_TIMEOUT_MILLISECONDS);
     cached.kaInterval = this.core.milliseconds(KEEP_ALIVE_INTERVAL_MILLISECONDS);
     return this.core.tcp.cachedStates.share(cached);
   }
 
-  private receiveBuffer(options: ConnectionOptions): number {
+  /** The shift of the windows that we advertise (RFC 7323 section 2.3). */
+  windowScale(options: ConnectionOptions): number {
+    return options.windowScale ?? windowScaleFor(this.receiveWindow(options));
+  }
+
+  /** The receive window that a connection begins with, bytes. */
+  receiveWindow(options: ConnectionOptions): number {
     const bytes = options.receiveBufferBytes ?? this.settings.receiveBufferBytes;
     return Math.max(1, Math.min(bytes, MAXIMUM_WINDOW));
   }

@@ -17,7 +17,6 @@ import {
   isOvertaken,
   isSynchronized,
   openActive,
-  openPassive,
   output,
   release,
   segmentArrives,
@@ -46,9 +45,11 @@ import type { IpOutput } from '../path/output.ts';
 import type { PathTable } from '../path/path-table.ts';
 import type { HostSettings } from '../settings.ts';
 import { ConnectionTable } from './connection-table.ts';
+import { CookieHandshakes } from './cookie-handshakes.ts';
 import { type AcceptHandler, Listener } from './listener.ts';
 import { Nobody } from './nobody.ts';
 import { Openings } from './opening.ts';
+import { type PassiveOpener, PassiveOpenings } from './passive-openings.ts';
 import { EphemeralPorts } from './ports.ts';
 
 /** A TCP header without options, bytes. */
@@ -73,6 +74,7 @@ export class Transport implements ConnectionOwner {
   private readonly openings: Openings;
   private readonly ports: EphemeralPorts;
   private readonly nobody: Nobody;
+  private readonly passive: PassiveOpenings;
   private readonly header = new TcpHeader();
 
   constructor(
@@ -96,6 +98,8 @@ export class Transport implements ConnectionOwner {
       core.tcp.random(),
     );
     this.nobody = new Nobody(core, ip);
+    const cookies = new CookieHandshakes(core, paths, ip, this.openings);
+    this.passive = new PassiveOpenings(core, settings, this.openings, cookies, this.nobody, this.passiveOpener());
   }
 
   // ---- opening ----
@@ -189,7 +193,7 @@ export class Transport implements ConnectionOwner {
     }
     const connection = this.connections.lookup(ip, header.sourcePort, header.destinationPort);
     if (connection === null) {
-      this.unknownArrives(ip, header);
+      this.unknownArrives(ip, header, frame);
       return;
     }
     if (ip.hasOptions && header.flags & TcpFlag.SYN) connection.needsIpOptions = true;
@@ -217,10 +221,11 @@ export class Transport implements ConnectionOwner {
           this.end(connection, 'ECONNRESET');
           return;
         }
+        if (connection.listener !== null && this.passive.mustWait(connection, ownership.cb, this.header)) return;
         if (this.process(connection, ownership, this.header, frame) & Disposition.NEW_CONNECTION) {
           // TIME-WAIT gives way to a new incarnation (RFC 9293 MAY-2).
           this.forget(connection);
-          this.unknownArrives(ip, this.header);
+          this.unknownArrives(ip, this.header, frame);
         }
         return;
       case 'offloading':
@@ -245,49 +250,39 @@ export class Transport implements ConnectionOwner {
   }
 
   /** LISTEN and CLOSED (RFC 9293 sections 3.10.7.2 and 3.10.7.1). */
-  private unknownArrives(ip: IpPacket, header: TcpHeader): void {
+  private unknownArrives(ip: IpPacket, header: TcpHeader, frame: Uint8Array): void {
     const listener = this.listeners.get(header.destinationPort);
-    if (listener === undefined || header.flags & TcpFlag.ACK) {
-      this.nobody.answer(ip, header);
-      return;
-    }
-    // Neither ACK nor SYN: not for a listener (section 3.10.7.2, fourth).
-    if (header.flags & TcpFlag.RST || !(header.flags & TcpFlag.SYN)) return;
-    if (!listener.hasRoom && !this.makeRoom(listener)) {
-      this.core.statistics.backlogDrops++;
-      this.core.drops.count(DropReason.RESOURCES);
-      return;
-    }
-    this.openFrom(listener, ip, header);
+    if (listener === undefined) this.nobody.answer(ip, header);
+    else this.passive.arrives(listener, ip, header, frame);
   }
 
-  /** Gives up the oldest half-open connection, without a word, if a SYN-ACK of it has gone unanswered (RFC 4987 section 3.4). */
-  private makeRoom(listener: Listener): boolean {
-    const oldest = listener.oldestHalfOpen;
-    const ownership = oldest?.ownership;
-    if (oldest === null || ownership?.owner !== 'host' || ownership.cb.synRetransmissions === 0) return false;
-    this.core.statistics.halfOpenRecycled++;
-    this.forget(oldest);
-    return listener.hasRoom;
-  }
-
-  private openFrom(listener: Listener, ip: IpPacket, header: TcpHeader): void {
+  /** @see PassiveOpener.embryo */
+  private embryo(listener: Listener, ip: IpPacket, header: TcpHeader): ControlBlock | null {
     const remote = ip.source;
-    if (!this.paths.isUnicast(remote)) return;
+    if (!this.paths.isUnicast(remote)) return null;
     const { sourcePort, destinationPort } = header;
     const connection = this.create(ip.destination, remote, sourcePort, destinationPort, listener.options, NO_HANDLERS);
     const cb = this.start(connection);
     if (cb === null) {
       this.core.drops.count(DropReason.RESOURCES);
       this.connections.remove(connection);
-      return;
+      return null;
     }
     connection.needsIpOptions = ip.hasOptions;
     connection.listener = listener;
     listener.opened(connection);
-    const { localAddress, localPort, remotePort } = connection;
-    const iss = this.openings.initialSequence(localAddress, localPort, remote, remotePort);
-    openPassive(this.core.tcp, cb, header, iss);
+    return cb;
+  }
+
+  private passiveOpener(): PassiveOpener {
+    return {
+      embryo: (listener, ip, header) => this.embryo(listener, ip, header),
+      arrives: (connection, header, frame) => {
+        const { ownership } = connection;
+        if (ownership?.owner === 'host') this.process(connection, ownership, header, frame);
+      },
+      forget: (connection) => this.forget(connection),
+    };
   }
 
   private create(
@@ -481,7 +476,9 @@ export class Transport implements ConnectionOwner {
     else if (disposition & Disposition.RESET) this.end(connection, 'ECONNRESET');
     else if (disposition & Disposition.REFUSED) this.end(connection, 'ECONNREFUSED');
     else if (disposition & (Disposition.TIMED_OUT | Disposition.MITIGATION_EXPIRED)) {
-      abort(this.core.tcp, ownership.cb);
+      // Who never answered our SYN-ACK may never have sent the SYN: he hears nothing more of it.
+      if (connection.listener === null || isSynchronized(ownership.cb.delegated.state))
+        abort(this.core.tcp, ownership.cb);
       if (connection.path !== null) this.paths.acquit(connection.path);
       this.end(connection, 'ETIMEDOUT');
     }
