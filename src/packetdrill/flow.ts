@@ -33,14 +33,24 @@ export class Flow {
   readonly sequence = new Numbering();
   /** Timestamps of the stack under test: the first that it sends is the first that the script expects. */
   readonly timestamp = new Numbering();
+  /** What each timestamp that the script expected was on the wire: an echo of it must be that, whatever time it was. */
+  private readonly timestamps = new Map<number, number>();
   /** Sequence number (wire) of the stack's SYN, once it was seen. */
   localSyn: number | null = null;
-  /** Sequence number (wire) and length of the segment that the stack sent last: what ICMP errors quote by default. */
-  lastSequence = 0;
-  lastLength = 0;
 
   constructor(localPort: number, remotePort: number) {
     this.localPort = localPort;
     this.remotePort = remotePort;
+  }
+
+  /** A timestamp that the script expects has left as `wire`. */
+  learnTimestamp(script: number, wire: number): void {
+    if (!this.timestamp.isKnown) this.timestamp.learn(script, wire);
+    this.timestamps.set(script | 0, wire);
+  }
+
+  /** The number that an echo of the script's stands for; zero, which says nothing, is zero unless it was expected. */
+  timestampToWire(script: number): number {
+    return this.timestamps.get(script | 0) ?? (script === 0 ? 0 : this.timestamp.toWire(script));
   }
 }

@@ -16,7 +16,7 @@ import {
 } from '../wire/index.ts';
 import type { Flow } from './flow.ts';
 import { etherTypeOf, ipHeaderLength, writeIpHeader } from './ip-layer.ts';
-import type { IcmpPacketSpec, IpAnnotation, TcpOptionSpec, TcpPacketSpec } from './script.ts';
+import type { IcmpMessage, IcmpPacketSpec, IpAnnotation, TcpOptionSpec, TcpPacketSpec } from './script.ts';
 
 const LINK_LENGTH = 14;
 /** Bytes in front of what an ICMP error quotes, in both families. */
@@ -99,8 +99,8 @@ function writeOption(option: TcpOptionSpec, buffer: Uint8Array, at: number, flow
       return;
     case 'TS':
       begin(TcpOption.TIMESTAMPS);
-      writeInt32(buffer, at + 2, option.value);
-      writeInt32(buffer, at + 6, option.echo === 0 ? 0 : flow.timestamp.toWire(option.echo));
+      writeInt32(buffer, at + 2, option.value ?? 0);
+      writeInt32(buffer, at + 6, option.echoAsIs ? option.echo : flow.timestampToWire(option.echo));
       return;
     case 'FO':
       begin(FAST_OPEN);
@@ -117,6 +117,9 @@ function writeOption(option: TcpOptionSpec, buffer: Uint8Array, at: number, flow
   }
 }
 
+/** The bit AE (RFC 9768), formerly NS, in the byte of the data offset. */
+const ACCURATE_ECN = 0x01;
+
 /** The frame of an injected segment. Its payload is zeros. */
 export function buildSegment(packet: TcpPacketSpec, flow: Flow, to: Addressing): Uint8Array {
   const { localAddress, remoteAddress } = to;
@@ -129,9 +132,11 @@ export function buildSegment(packet: TcpPacketSpec, flow: Flow, to: Addressing):
   writeIpHeader(frame, LINK_LENGTH, remoteAddress, localAddress, IpProtocol.TCP, segmentLength, packet.ip);
   writeUint16(frame, at, flow.remotePort);
   writeUint16(frame, at + 2, flow.localPort);
+  const acknowledgment = packet.acknowledgment ?? 0;
+  const isAcknowledging = packet.acknowledgment !== null || (packet.flags & TcpFlag.ACK) !== 0;
   writeInt32(frame, at + 4, packet.sequence);
-  writeInt32(frame, at + 8, packet.acknowledgment === null ? 0 : flow.sequence.toWire(packet.acknowledgment));
-  frame[at + 12] = (headerLength >>> 2) << 4;
+  writeInt32(frame, at + 8, isAcknowledging ? flow.sequence.toWire(acknowledgment) : 0);
+  frame[at + 12] = ((headerLength >>> 2) << 4) | (packet.accurateEcn ? ACCURATE_ECN : 0);
   frame[at + 13] = packet.flags;
   writeUint16(frame, at + 14, packet.window ?? 0);
   writeUint16(frame, at + 18, packet.urgentPointer ?? 0);
@@ -149,8 +154,8 @@ const NO_ANNOTATION: IpAnnotation = { ecn: null, typeOfService: null, timeToLive
 
 /** Headers of a segment that the stack has sent, as a router quotes them. */
 function quotation(packet: IcmpPacketSpec, flow: Flow, { localAddress, remoteAddress }: Addressing): Uint8Array {
-  const sequence = packet.quoted === null ? flow.lastSequence : flow.sequence.toWire(packet.quoted.sequence);
-  const length = packet.quoted === null ? flow.lastLength : packet.quoted.length;
+  const sequence = flow.sequence.toWire(packet.quoted?.sequence ?? 0);
+  const length = packet.quoted?.length ?? 0;
   const at = ipHeaderLength(localAddress);
   const quoted = new Uint8Array(at + TCP_MINIMUM_HEADER_LENGTH);
   const payloadLength = TCP_MINIMUM_HEADER_LENGTH + length;
@@ -164,14 +169,15 @@ function quotation(packet: IcmpPacketSpec, flow: Flow, { localAddress, remoteAdd
 }
 
 /** The frame of an injected ICMP error, quoting the IP and TCP headers of a segment that the stack has sent. */
-export function buildIcmpError(packet: IcmpPacketSpec, flow: Flow, to: Addressing): Uint8Array {
+export function buildIcmpError(packet: IcmpPacketSpec, message: IcmpMessage, flow: Flow, to: Addressing): Uint8Array {
   const { localAddress, remoteAddress } = to;
   const quoted = quotation(packet, flow, to);
   const at = LINK_LENGTH + ipHeaderLength(localAddress);
   const length = ICMP_HEADER_LENGTH + quoted.length;
   const frame = new Uint8Array(at + length);
   writeEthernet(frame, 0, to.localMac.bytes, to.remoteMac.bytes, etherTypeOf(localAddress), 0, 0);
-  const { type, code, mtu } = packet;
+  const { type, code } = message;
+  const { mtu } = packet;
   const protocol = localAddress.family === 4 ? IpProtocol.ICMPV4 : IpProtocol.ICMPV6;
   writeIpHeader(frame, LINK_LENGTH, remoteAddress, localAddress, protocol, length, packet.ip);
   if (localAddress.family === 4) writeIcmpv4Error(frame, at, type, code, mtu, quoted);

@@ -1,6 +1,6 @@
 /**
- * Commands of a script, mapped to settings of the stack: nothing is ever given to a shell. A command that sets something
- * which has no counterpart here is accepted only when it is known not to change what the script observes.
+ * Commands of a script, mapped to settings of the stack: nothing is ever given to a shell. What has no counterpart here is
+ * left out, and the run says so unless it is known not to change what a script observes.
  */
 import type { TcpParameters } from '../tcp/index.ts';
 import { ScriptSyntaxError } from './errors.ts';
@@ -13,6 +13,8 @@ export interface CommandHost {
   sleep(microseconds: number): void;
   /** All connections are reset, as tcpdrop does. */
   dropConnections(): void;
+  /** Says that something was left out. */
+  note(line: number, message: string): void;
 }
 
 type Knob = (settings: Settings, value: string, fail: (message: string) => never) => void;
@@ -185,27 +187,28 @@ function runCommand(host: CommandHost, text: string, line: number): void {
   const fail = (message: string): never => {
     throw new ScriptSyntaxError(line, `the command "${command}": ${message}`);
   };
+  const note = (message: string): void => host.note(line, `the command "${command}": ${message}`);
   const { settings } = host;
   if (DEFAULTS_SCRIPT.test(command)) {
-    setKnob(settings, 'net.ipv4.tcp_rmem', DEFAULTS_RECEIVE_MEMORY, fail);
+    setKnob(settings, 'net.ipv4.tcp_rmem', DEFAULTS_RECEIVE_MEMORY, fail, note);
     return;
   }
   const words = splitWords(command);
   const program = words[0].replace(/^.*\//, '');
   if (program === 'sysctl') {
-    sysctl(settings, words.slice(1), fail);
+    sysctl(settings, words.slice(1), fail, note);
     return;
   }
   if (/^set_sysctls?(?:\.py)?$/.test(program)) {
     for (const assignment of words.slice(1)) {
       const [path, ...value] = assignment.split('=');
-      setKnob(settings, knobOfPath(path), value.join('='), fail);
+      setKnob(settings, knobOfPath(path), value.join('='), fail, note);
     }
     return;
   }
   const written = /^echo\s+(?:-n\s+)?["']?([^"'>]*?)["']?\s*>\s*(\/proc\/sys\/\S+)$/.exec(command);
   if (written !== null) {
-    setKnob(settings, knobOfPath(written[2]), written[1], fail);
+    setKnob(settings, knobOfPath(written[2]), written[1], fail, note);
     return;
   }
   if (program === 'sleep') {
@@ -227,7 +230,7 @@ function runCommand(host: CommandHost, text: string, line: number): void {
   }
   if (program === 'ifconfig' || (program === 'ip' && words[1] === 'link')) return;
   if (HARMLESS_PROGRAMS.some((pattern) => pattern.test(command))) return;
-  fail('there is no setting of the stack for it, and it is not known to be harmless');
+  note('there is nothing that it could change here; it was left out');
 }
 
 /** What a route says of the connections over it. */
@@ -250,7 +253,12 @@ function route(settings: Settings, words: readonly string[], fail: (message: str
   if (congestion !== null) congestionControl(settings, congestion, fail);
 }
 
-function sysctl(settings: Settings, words: readonly string[], fail: (message: string) => never): void {
+function sysctl(
+  settings: Settings,
+  words: readonly string[],
+  fail: (message: string) => never,
+  note: (message: string) => void,
+): void {
   for (let i = 0; i < words.length; i++) {
     const word = words[i];
     if (word.startsWith('-')) continue;
@@ -259,7 +267,7 @@ function sysctl(settings: Settings, words: readonly string[], fail: (message: st
     if (equals < 0) continue;
     let value = word.slice(equals + 1);
     if (value === '' && i + 1 < words.length) value = words[++i];
-    setKnob(settings, word.slice(0, equals).trim().replaceAll('/', '.'), value, fail);
+    setKnob(settings, word.slice(0, equals).trim().replaceAll('/', '.'), value, fail, note);
   }
 }
 
@@ -267,14 +275,20 @@ function knobOfPath(path: string): string {
   return path.replace(/^\/proc\/sys\//, '').replaceAll('/', '.');
 }
 
-function setKnob(settings: Settings, name: string, value: string, fail: (message: string) => never): void {
+function setKnob(
+  settings: Settings,
+  name: string,
+  value: string,
+  fail: (message: string) => never,
+  note: (message: string) => void,
+): void {
   const knob = KNOBS[name];
   if (knob !== undefined) {
     knob(settings, value.trim(), fail);
     return;
   }
   if (!HARMLESS_KNOBS.some((pattern) => pattern.test(name))) {
-    fail(`there is no setting of the stack for ${name}, and it is not known to be harmless`);
+    note(`there is no setting of the stack for ${name}; it was left out`);
   }
 }
 

@@ -29,8 +29,10 @@ export function formatPacket(packet: PacketSpec): string {
 }
 
 function formatTcp(packet: TcpPacketSpec): string {
-  const { flags, sequence, length, acknowledgment, window, urgentPointer, options, ip } = packet;
-  const parts = [`${formatAnnotation(ip)}${formatFlags(flags)} ${formatSequence(sequence, length)}`];
+  const { flags, ports, numbering, sequence, length, acknowledgment, window, urgentPointer, options, ip } = packet;
+  const between = ports === null ? '' : `${ports.source} > ${ports.destination} `;
+  const numbers = numbering === 'any' ? `...(${length})` : formatSequence(sequence, length);
+  const parts = [`${formatAnnotation(ip)}${between}${formatFlags(flags)}${packet.ace ?? ''} ${numbers}`];
   if (acknowledgment !== null) parts.push(`ack ${unsigned(acknowledgment)}`);
   if (window !== null) parts.push(`win ${window}`);
   if (urgentPointer !== null) parts.push(`urg ${urgentPointer}`);
@@ -51,7 +53,7 @@ export function formatOption(option: TcpOptionSpec): string {
     case 'sack':
       return `sack ${option.blocks.map(([left, right]) => `${unsigned(left)}:${unsigned(right)}`).join(' ')}`;
     case 'TS':
-      return `TS val ${unsigned(option.value)} ecr ${unsigned(option.echo)}`;
+      return `TS val ${option.value === null ? '...' : unsigned(option.value)} ecr ${unsigned(option.echo)}`;
     case 'FO':
     case 'FOEXP':
       return `${option.kind} ${hex(option.cookie)}`;
@@ -80,7 +82,8 @@ function formatAnnotation(ip: IpAnnotation): string {
 function formatIcmp(packet: IcmpPacketSpec): string {
   const mtu = packet.mtu > 0 ? ` mtu ${packet.mtu}` : '';
   const quoted = packet.quoted === null ? '' : ` [${formatSequence(packet.quoted.sequence, packet.quoted.length)}]`;
-  return `icmp${packet.family === 4 ? '' : 'v6'} type ${packet.type} code ${packet.code}${mtu}${quoted}`;
+  const { type, code } = packet.ipv4 ?? packet.ipv6 ?? { type: 0, code: 0 };
+  return `icmp type_${type} code_${code}${mtu}${quoted}`;
 }
 
 /** A time of the script in seconds, as scripts write it. */

@@ -1,24 +1,12 @@
 /** Packets as a script writes them: `S. 0:0(0) ack 1 win 65535 <mss 1460>`, `icmp unreachable frag_needed mtu 1200`. */
-import {
-  Icmpv4Type,
-  Icmpv6Type,
-  Icmpv6UnreachableCode,
-  MAXIMUM_SACK_BLOCKS,
-  TcpFlag,
-  UnreachableCode,
-} from '../wire/index.ts';
+import { MAXIMUM_SACK_BLOCKS, TcpFlag } from '../wire/index.ts';
 import { ScriptSyntaxError } from './errors.ts';
+import { parseIcmp } from './parse-icmp.ts';
+import { FLAGS, parseQuoted, parseSequence } from './parse-sequence.ts';
 import type { Scanner } from './scanner.ts';
-import type {
-  IcmpPacketSpec,
-  IpAnnotation,
-  PacketSpec,
-  QuotedSegment,
-  TcpOptionSpec,
-  TcpPacketSpec,
-} from './script.ts';
+import type { IpAnnotation, PacketSpec, QuotedSegment, TcpOptionSpec, TcpPacketSpec } from './script.ts';
 
-const FLAGS = /(?:[FSRPEWAU.]+|-)(?=[\s\d])/y;
+const PORTS = /(\d+)\s*>\s*(\d+)(?=\s)/y;
 const HEX = /(?:0x)?[0-9a-fA-F]+(?=[\s,>])/y;
 
 const FLAG_BITS: Readonly<Record<string, number>> = {
@@ -32,57 +20,16 @@ const FLAG_BITS: Readonly<Record<string, number>> = {
   W: TcpFlag.CWR,
 };
 
-const UNREACHABLE_CODES: Readonly<Record<string, number>> = {
-  net_unreachable: UnreachableCode.NETWORK,
-  host_unreachable: UnreachableCode.HOST,
-  protocol_unreachable: UnreachableCode.PROTOCOL,
-  port_unreachable: UnreachableCode.PORT,
-  frag_needed: UnreachableCode.FRAGMENTATION_NEEDED,
-  source_route_failed: UnreachableCode.SOURCE_ROUTE_FAILED,
-  net_unknown: 6,
-  host_unknown: 7,
-  source_host_isolated: 8,
-  net_prohibited: 9,
-  host_prohibited: 10,
-  net_unreachable_for_tos: 11,
-  host_unreachable_for_tos: 12,
-  packet_filtered: UnreachableCode.ADMINISTRATIVELY_PROHIBITED,
-  precedence_violation: 14,
-  precedence_cutoff: 15,
-};
-
-const ICMP_TYPES: Readonly<Record<string, number>> = {
-  unreachable: Icmpv4Type.DESTINATION_UNREACHABLE,
-  source_quench: Icmpv4Type.SOURCE_QUENCH,
-  redirect: Icmpv4Type.REDIRECT,
-  time_exceeded: Icmpv4Type.TIME_EXCEEDED,
-  parameter_problem: Icmpv4Type.PARAMETER_PROBLEM,
-};
-
-const ICMPV6_UNREACHABLE_CODES: Readonly<Record<string, number>> = {
-  no_route: Icmpv6UnreachableCode.NO_ROUTE,
-  admin_prohibited: Icmpv6UnreachableCode.ADMINISTRATIVELY_PROHIBITED,
-  beyond_scope: Icmpv6UnreachableCode.BEYOND_SCOPE,
-  not_neighbour: Icmpv6UnreachableCode.BEYOND_SCOPE,
-  addr_unreachable: Icmpv6UnreachableCode.ADDRESS,
-  address_unreachable: Icmpv6UnreachableCode.ADDRESS,
-  port_unreachable: Icmpv6UnreachableCode.PORT,
-};
-
-const ICMPV6_TYPES: Readonly<Record<string, number>> = {
-  unreachable: Icmpv6Type.DESTINATION_UNREACHABLE,
-  packet_too_big: Icmpv6Type.PACKET_TOO_BIG,
-  time_exceeded: Icmpv6Type.TIME_EXCEEDED,
-  parameter_problem: Icmpv6Type.PARAMETER_PROBLEM,
-};
-
 /** One packet, after its direction. @throws ScriptSyntaxError */
 export function parsePacket(scanner: Scanner): PacketSpec {
+  // Older scripts have the segment that an ICMP error quotes in front of it.
+  const quoted = scanner.looksLike(/\[\s*[\d.FSRPEWAU]+[\s:]/y) ? parseQuoted(scanner) : null;
   const ip = parseAnnotation(scanner);
-  if (scanner.acceptWord('icmp')) return parseIcmp(scanner, ip, 4);
-  if (scanner.acceptWord('icmpv6')) return parseIcmp(scanner, ip, 6);
   const { line } = scanner;
-  for (const protocol of ['udp', 'ipv4', 'ipv6', 'gre', 'mpls', 'sctp', 'udplite']) {
+  if (scanner.acceptWord('icmp')) return { ...parseIcmp(scanner, quoted), ip };
+  if (scanner.acceptWord('icmpv6')) return { ...parseIcmp(scanner, quoted), ip, ipv4: null };
+  if (quoted !== null) scanner.fail('only an ICMP message quotes a segment; next');
+  for (const protocol of ['udp', 'ipv4', 'ipv6', 'gre', 'GREv0', 'mpls', 'sctp', 'udplite', 'raw']) {
     if (scanner.acceptWord(protocol)) {
       throw new ScriptSyntaxError(line, `${protocol} packets are not supported: only TCP and ICMP are`);
     }
@@ -111,15 +58,17 @@ function parseAnnotation(scanner: Scanner): IpAnnotation {
 }
 
 function parseTcpPacket(scanner: Scanner, ip: IpAnnotation): TcpPacketSpec {
-  const letters = scanner.take(FLAGS) ?? scanner.fail('expected the flags of a TCP segment, letters of "FSRPUEW."');
+  const ports = parsePorts(scanner);
+  const letters = scanner.take(FLAGS) || scanner.fail('expected the flags of a TCP segment, letters of "FSRPUEWA."');
   let flags = 0;
-  if (letters !== '-') {
-    for (const letter of letters) {
-      if (!(letter in FLAG_BITS)) scanner.fail(`the flag ${letter} is not supported`);
-      flags |= FLAG_BITS[letter];
-    }
+  let ace: number | null = null;
+  for (const letter of letters) {
+    if (letter in FLAG_BITS) flags |= FLAG_BITS[letter];
+    else if (/\d/.test(letter)) ace = Number(letter);
   }
-  const { sequence, length } = parseSequence(scanner);
+  if (ace !== null) flags |= (ace & 2 ? TcpFlag.CWR : 0) | (ace & 1 ? TcpFlag.ECE : 0);
+  const accurateEcn = letters.includes('A') || (ace !== null && (ace & 4) !== 0);
+  const { sequence, length, numbering } = parseNumbers(scanner);
   let acknowledgment: number | null = null;
   let window: number | null = null;
   let urgentPointer: number | null = null;
@@ -130,26 +79,31 @@ function parseTcpPacket(scanner: Scanner, ip: IpAnnotation): TcpPacketSpec {
     else break;
   }
   if (window !== null && window > 0xffff) scanner.fail(`a window is 0…65535, ${window} is not; next`);
+  if (urgentPointer !== null && urgentPointer > 0xffff) scanner.fail('an urgent pointer is 0…65535; next');
   const options = scanner.sees('<') ? parseOptions(scanner) : [];
-  return { kind: 'tcp', flags, sequence, length, acknowledgment, window, urgentPointer, options, ip };
+  if (scanner.sees('{')) scanner.fail('mutated packets are not supported; next');
+  if (scanner.looksLike(/\/\s*udp\b/y)) scanner.fail('segments inside of UDP are not supported; next');
+  const numbers = { numbering, sequence, length, acknowledgment, window, urgentPointer };
+  return { kind: 'tcp', flags, ace, accurateEcn, ports, ...numbers, options, ip };
 }
 
-function parseSequence(scanner: Scanner): QuotedSegment {
-  const { line } = scanner;
-  const sequence = scanner.integer('the sequence number');
-  scanner.expect(':');
-  const end = scanner.integer('the end of the sequence numbers');
-  scanner.expect('(');
-  const length = scanner.integer('the payload length');
-  scanner.expect(')');
-  if ((sequence + length) % 0x1_0000_0000 !== end % 0x1_0000_0000) {
-    throw new ScriptSyntaxError(
-      line,
-      `${sequence}:${end}(${length}) does not add up: ${sequence} + ${length} is not ${end}`,
-    );
+function parsePorts(scanner: Scanner): TcpPacketSpec['ports'] {
+  const text = scanner.take(PORTS);
+  if (text === null) return null;
+  const [source, destination] = text.split('>').map(Number);
+  if (source > 0xffff || destination > 0xffff) scanner.fail('a port is 0…65535; next');
+  return { source, destination };
+}
+
+/** Numbers of a segment: `1:11(10)`, `1:11(10)!` as they are on the wire, or `...(10)` whatever they are. */
+function parseNumbers(scanner: Scanner): QuotedSegment & { readonly numbering: TcpPacketSpec['numbering'] } {
+  if (scanner.accept('...')) {
+    scanner.expect('(');
+    const length = scanner.integer('the payload length');
+    scanner.expect(')');
+    return { sequence: 0, length, numbering: 'any' };
   }
-  if (length > 0xffff) throw new ScriptSyntaxError(line, `a segment of ${length} bytes is beyond 65535`);
-  return { sequence, length };
+  return { ...parseSequence(scanner), numbering: scanner.accept('!') ? 'absolute' : 'relative' };
 }
 
 function parseOptions(scanner: Scanner): TcpOptionSpec[] | 'any' {
@@ -186,9 +140,10 @@ function parseOption(scanner: Scanner): TcpOptionSpec {
       return { kind: 'sack', blocks: parseBlocks(scanner) };
     case 'TS': {
       if (!scanner.acceptWord('val')) scanner.fail('expected "val"');
-      const value = scanner.integer('the timestamp');
+      const value = scanner.accept('...') ? null : scanner.integer('the timestamp');
       if (!scanner.acceptWord('ecr')) scanner.fail('expected "ecr"');
-      return { kind: 'TS', value, echo: scanner.integer('the timestamp echo') };
+      const echo = scanner.integer('the timestamp echo');
+      return scanner.accept('!') ? { kind: 'TS', value, echo, echoAsIs: true } : { kind: 'TS', value, echo };
     }
     case 'FO':
     case 'FOEXP':
@@ -217,27 +172,4 @@ function parseHex(scanner: Scanner): Uint8Array {
   const digits = (scanner.take(HEX) ?? '').replace(/^0x/, '');
   if (digits.length % 2 !== 0) scanner.fail(`${digits} is no whole number of bytes; next`);
   return Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
-}
-
-function parseIcmp(scanner: Scanner, ip: IpAnnotation, family: 4 | 6): IcmpPacketSpec {
-  const types = family === 4 ? ICMP_TYPES : ICMPV6_TYPES;
-  const name = scanner.name('the type of the ICMP message');
-  if (!(name in types)) scanner.fail(`the ICMP type ${name} is not supported; next`);
-  const type = types[name];
-  let code = 0;
-  if (scanner.looksLike(/\d/y)) code = scanner.integer('the code');
-  else if (name === 'unreachable') {
-    const codes = family === 4 ? UNREACHABLE_CODES : ICMPV6_UNREACHABLE_CODES;
-    const codeName = scanner.name('the code of the ICMP message');
-    if (!(codeName in codes)) scanner.fail(`the code ${codeName} is not known; next`);
-    code = codes[codeName];
-  }
-  const mtu = scanner.acceptWord('mtu') ? scanner.integer('the MTU') : 0;
-  let quoted: QuotedSegment | null = null;
-  if (scanner.accept('[')) {
-    scanner.take(FLAGS);
-    quoted = parseSequence(scanner);
-    scanner.until(']', 'the quoted segment');
-  }
-  return { kind: 'icmp', family, type, code, mtu, quoted, ip };
 }

@@ -6,14 +6,27 @@ import { Scanner } from './scanner.ts';
 import type { Action, EventTime, Script, ScriptEvent, ScriptOption } from './script.ts';
 
 const OPTION = /--[A-Za-z][A-Za-z0-9_]*/y;
-const OPTION_VALUE = /"[^"]*"|[^\s"]+/y;
+const OPTION_VALUE = /[A-Za-z0-9_]+=(?:"(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`)|"[^"]*"|[^\s"]+/y;
 const TIME = /[+*\d.]/y;
 const ERROR_NAME = /E[A-Z0-9]+\b/y;
 
-/** Parses the text of a script. @throws ScriptSyntaxError */
-export function parseScript(text: string): Script {
+/** Most characters that definitions may make of a script. */
+const MOST_CHARACTERS = 4_000_000;
+
+/**
+ * Parses the text of a script. `definitions` are put in place of their names, over those of its own options.
+ *
+ * @throws ScriptSyntaxError
+ */
+export function parseScript(text: string, definitions: ReadonlyMap<string, string> = new Map()): Script {
   const scanner = new Scanner(text);
-  const options = parseOptions(scanner);
+  const written = parseOptions(scanner);
+  const defined = new Map([...definitionsOf(written), ...definitions]);
+  const options = written.map((option) => ({
+    ...option,
+    value: option.value === null || isDefinition(option) ? option.value : substitute(option.value, defined),
+  }));
+  scanner.replaceRest((rest) => substitute(rest, defined));
   const setup = parseCommands(scanner);
   const events: ScriptEvent[] = [];
   while (!scanner.atEnd && scanner.looksLike(TIME)) events.push(parseEvent(scanner));
@@ -32,6 +45,32 @@ function parseOptions(scanner: Scanner): ScriptOption[] {
     const value = scanner.accept('=') ? (scanner.take(OPTION_VALUE) ?? '') : null;
     options.push({ line, name: name.slice(2), value: value === null ? null : value.replace(/^"(.*)"$/, '$1') });
   }
+}
+
+function isDefinition({ name }: ScriptOption): boolean {
+  return name === 'define' || name === 'D';
+}
+
+/** `--define=NAME=value`; the value may be quoted, and then its quotes are part of it. */
+function definitionsOf(options: readonly ScriptOption[]): Map<string, string> {
+  const definitions = new Map<string, string>();
+  for (const option of options) {
+    if (!isDefinition(option)) continue;
+    const [, name, value] = /^([A-Za-z0-9_]+)=([\s\S]*)$/.exec(option.value ?? '') ?? [];
+    if (name === undefined) throw new ScriptSyntaxError(option.line, `--define=${option.value ?? ''}: give NAME=value`);
+    definitions.set(name, value);
+  }
+  return definitions;
+}
+
+function substitute(text: string, definitions: ReadonlyMap<string, string>): string {
+  let result = text;
+  for (const [name, value] of definitions) {
+    const pattern = new RegExp(`(?<![A-Za-z0-9_])${name.replace(/[.*+?^$|(){}[\]\\]/g, '\\$&')}(?![A-Za-z0-9_])`, 'g');
+    result = result.replace(pattern, () => value);
+    if (result.length > MOST_CHARACTERS) throw new ScriptSyntaxError(0, `the definition of ${name} is too long`);
+  }
+  return result;
 }
 
 function parseCommands(scanner: Scanner): { line: number; text: string }[] {

@@ -12,6 +12,10 @@ export interface Personality {
   readonly sendBufferBytes: number;
   /** A smaller path MTU is tried when full-sized segments vanish (RFC 4821 section 7.7). */
   readonly blackHoleDetection: boolean;
+  /** Part of the time since the event before by which an event may be early or late, percent: what timer wheels round. */
+  readonly tolerancePercent: number;
+  /** What leaves before the last event and is not expected fails the script. The reference tool does not look for it. */
+  readonly failsOnUnexpected: boolean;
   /** Segments that follow each other without a gap count as one when the script wrote one: segmentation offload. */
   readonly segmentationOffload: boolean;
   /** PSH is compared. Where a stack sets it says nothing about the stream (RFC 9293 section 3.9.1.2). */
@@ -30,6 +34,8 @@ const standard: Personality = {
   receiveBufferBytes: 1024 * 1024,
   sendBufferBytes: 4 * 1024 * 1024,
   blackHoleDetection: true,
+  tolerancePercent: 0,
+  failsOnUnexpected: true,
   segmentationOffload: false,
   comparesPush: true,
   resetsUnread: true,
@@ -56,6 +62,8 @@ const linux: Personality = {
   connection: { windowScale: 7 },
   receiveBufferBytes: 65_535,
   blackHoleDetection: false,
+  tolerancePercent: 12.5,
+  failsOnUnexpected: false,
   segmentationOffload: true,
   comparesPush: false,
 };
@@ -82,6 +90,7 @@ const bsd: Personality = {
   connection: { windowScale: 6 },
   receiveBufferBytes: 65_700,
   blackHoleDetection: false,
+  failsOnUnexpected: false,
   comparesPush: false,
   resetsUnread: false,
   resetErrorOnWrite: false,

@@ -45,7 +45,7 @@ export interface ScriptResult {
 export function runScript(text: string, options: RunOptions = {}): ScriptResult {
   let script: Script;
   try {
-    script = parseScript(substitute(text, options.definitions ?? new Map()));
+    script = parseScript(text, options.definitions);
   } catch (error) {
     return { problem: problemOf(error), events: 0, printed: [], replays: 0, replayProblems: [] };
   }
@@ -110,6 +110,10 @@ function describe(segment: SentSegment): string {
   const packet = formatPacket({
     kind: 'tcp',
     flags: segment.flags,
+    ace: null,
+    accurateEcn: segment.accurateEcn,
+    ports: null,
+    numbering: 'relative',
     sequence: segment.sequence,
     length: segment.length,
     acknowledgment: segment.acknowledgment,
@@ -119,15 +123,6 @@ function describe(segment: SentSegment): string {
     ip: { ecn: null, typeOfService: segment.typeOfService, timeToLive: segment.timeToLive, flowLabel: null },
   });
   return `${packet} at ${formatSeconds(segment.at)}`;
-}
-
-function substitute(text: string, definitions: ReadonlyMap<string, string>): string {
-  let result = text;
-  for (const [name, value] of definitions) {
-    const pattern = new RegExp(`(?<![A-Za-z0-9_])${name.replace(/[.*+?^$|(){}[\]\\]/g, '\\$&')}(?![A-Za-z0-9_])`, 'g');
-    result = result.replace(pattern, () => value);
-  }
-  return result;
 }
 
 function problemOf(error: unknown): ScriptProblem {

@@ -1,7 +1,7 @@
 /** Runs the events of a script one after the other. */
 import type { Connection } from '../host/index.ts';
 import { isSynchronized } from '../tcp/index.ts';
-import { runCode } from './assertions.ts';
+import { type Names, runCode } from './assertions.ts';
 import { type Attempt, Process } from './calls.ts';
 import { ScriptFailure } from './errors.ts';
 import { Flow } from './flow.ts';
@@ -23,6 +23,8 @@ interface PendingCall {
   readonly line: number;
   readonly action: CallAction;
   readonly attempt: Attempt;
+  /** When it began, script time. */
+  readonly since: number;
   /** When it has to return, script time. */
   readonly until: number;
 }
@@ -52,6 +54,8 @@ export class Runner {
   private flow: Flow | null = null;
   private readonly flows: Flow[] = [];
   private listeningPort = 0;
+  /** What code in the script has assigned. */
+  private readonly names: Names = new Map();
   /** A move has sent an ACK that was owed: when pure ACKs leave may differ from now on (TMR-DACK-01). */
   private acksMoved = false;
 
@@ -77,7 +81,7 @@ export class Runner {
     for (const { line, text } of setup) this.command(text, line);
     events.forEach((event, index) => {
       if (index === this.options.moveBefore) this.moveBefore(event);
-      if (index === events.length - 1) this.expectQuiet(event);
+      if (index === events.length - 1 && this.settings.personality.failsOnUnexpected) this.expectQuiet(event);
       this.perform(event);
     });
     this.finishPending();
@@ -156,7 +160,7 @@ export class Runner {
         this.command(action.text, line);
         break;
       case 'code':
-        this.printed.push(...runCode(action.text, line, this.start().application.current?.members() ?? {}));
+        this.printed.push(...runCode(action.text, line, this.start().application.current?.members() ?? {}, this.names));
     }
   }
 
@@ -172,6 +176,7 @@ export class Runner {
           for (const connection of this.machine.stack.connections()) connection.abort();
           this.machine.settle();
         },
+        note: (at, message) => this.printed.push(`line ${at}: ${message}`),
       },
       text,
       line,
@@ -219,13 +224,40 @@ export class Runner {
       throw new ScriptFailure(line, 'a segment that is sent to the stack cannot leave its options open with <...>');
     }
     const { addressing } = machine;
-    if (packet.kind === 'icmp' && packet.family !== addressing.localAddress.family) {
-      throw new ScriptFailure(line, 'the ICMP message is of another IP version than the run');
+    if (packet.kind === 'tcp') {
+      machine.inject(buildSegment(packet, this.flowByPorts(packet) ?? flow, addressing));
+    } else {
+      const message = addressing.localAddress.family === 4 ? packet.ipv4 : packet.ipv6;
+      if (message === null) {
+        throw new ScriptFailure(line, 'the ICMP message means nothing in the IP version of the run');
+      }
+      machine.inject(buildIcmpError(packet, message, flow, addressing));
     }
-    machine.inject(
-      packet.kind === 'tcp' ? buildSegment(packet, flow, addressing) : buildIcmpError(packet, flow, addressing),
-    );
     this.pollPending();
+  }
+
+  /** The connection that a packet names by its ports, as the stack has them: never the one under test for that. */
+  private flowByPorts({ ports }: TcpPacketSpec): Flow | null {
+    if (ports === null) return null;
+    const { source, destination } = ports;
+    const known = this.flows.find((flow) => flow.localPort === destination && flow.remotePort === source);
+    if (known !== undefined) return known;
+    const flow = new Flow(destination, source);
+    this.flows.push(flow);
+    return flow;
+  }
+
+  /** Whether a segment is of the connection that an expected packet is about. */
+  private isOfFlow(segment: SentSegment, { ports }: TcpPacketSpec): boolean {
+    if (ports !== null) return segment.localPort === ports.source && segment.remotePort === ports.destination;
+    const { flow } = this;
+    return flow === null || (segment.localPort === flow.localPort && segment.remotePort === flow.remotePort);
+  }
+
+  /** How far from its time an event may lie that was to happen `expected` microseconds after the one before. */
+  private toleranceAfter(expected: number): number {
+    const { tolerance, tolerancePercent } = this.settings;
+    return Math.max(tolerance, (Math.max(0, expected) * tolerancePercent) / 100);
   }
 
   private flowOf(segment: SentSegment): Flow {
@@ -256,9 +288,10 @@ export class Runner {
   private expectPacket(event: ScriptEvent, packet: PacketSpec): void {
     const { line } = event;
     if (packet.kind !== 'tcp') throw new ScriptFailure(line, 'the stack under test sends no ICMP errors');
-    const { tolerance, nonFatal } = this.settings;
+    const { nonFatal } = this.settings;
     const start = event.time.kind === 'any' ? 0 : this.startOf(event.time);
     const end = this.endOf(event.time);
+    const tolerance = this.toleranceAfter(start - this.lastEvent);
     const wanted = `"> ${formatPacket(packet)}"`;
     try {
       const segment = this.nextSegment(packet, end + tolerance);
@@ -283,13 +316,12 @@ export class Runner {
           `expected ${wanted} at ${formatSeconds(start)}, but it was sent at ${formatSeconds(segment.at)}`,
         );
       }
-      flow.lastSequence = segment.sequence;
-      flow.lastLength = segment.length;
-      this.lastEvent = event.time.kind === 'any' || event.time.isRange ? segment.at : start;
+      // The next event counts from what happened and not from what was meant to happen.
+      this.lastEvent = this.machine.now;
     } catch (error) {
       if (!(error instanceof ScriptFailure) || !nonFatal.packet) throw error;
       this.printed.push(`line ${line}: ${error.message}`);
-      this.lastEvent = event.time.kind === 'any' ? this.machine.now : start;
+      this.lastEvent = this.machine.now;
     }
   }
 
@@ -306,12 +338,13 @@ export class Runner {
         this.pollPending();
         continue;
       }
+      if (!this.isOfFlow(segment, expected)) continue;
       if (this.mayBeExtra(segment) && !this.fits(expected, segment)) continue;
       if (this.acksMoved && isPureAck(expected) && !this.fits(expected, segment)) {
         sent.unshift(segment);
         return null;
       }
-      return this.settings.personality.segmentationOffload ? this.joined(segment, expected.length) : segment;
+      return this.settings.segmentationOffload ? this.joined(segment, expected.length) : segment;
     }
   }
 
@@ -348,11 +381,11 @@ export class Runner {
     const outcome = attempt();
     machine.settle();
     if (outcome !== null) {
-      this.returned(outcome, action, line, action.blocksUntil === null ? null : until);
+      this.returned(outcome, action, line, action.blocksUntil === null ? null : { since: machine.now, until });
     } else if (action.blocksUntil === null) {
       this.callFailed(line, `${describeCall(action)} blocks, but the script expects it to return at once`);
     } else {
-      this.pending = { line, action, attempt, until };
+      this.pending = { line, action, attempt, since: machine.now, until };
     }
   }
 
@@ -363,14 +396,14 @@ export class Runner {
     if (outcome === null) return;
     this.pending = null;
     this.machine.settle();
-    this.returned(outcome, pending.action, pending.line, pending.until);
+    this.returned(outcome, pending.action, pending.line, pending);
   }
 
   /** Lets a blocking call return: the next one has to wait for it. */
   private finishPending(): void {
     const { pending } = this;
     if (pending === null) return;
-    const limit = pending.until + this.settings.tolerance;
+    const limit = pending.until + this.toleranceAfter(pending.until - pending.since);
     const { machine } = this;
     while (this.pending !== null && machine.nextDeadline() <= limit && machine.step(limit)) this.pollPending();
     if (this.pending === null) return;
@@ -381,8 +414,13 @@ export class Runner {
     );
   }
 
-  private returned(outcome: Outcome, action: CallAction, line: number, until: number | null): void {
-    const { machine, settings } = this;
+  private returned(
+    outcome: Outcome,
+    action: CallAction,
+    line: number,
+    blocked: { readonly since: number; readonly until: number } | null,
+  ): void {
+    const { machine } = this;
     const args = new Arguments(line, action.name, []);
     const wanted = action.result.kind === 'any' ? null : args.numberOf(action.result);
     const { value, error } = outcome;
@@ -397,7 +435,9 @@ export class Runner {
       this.callFailed(line, `${describeCall(action)}: expected ${expected}, but it returned ${got}`);
       return;
     }
-    if (until !== null && Math.abs(machine.now - until) > settings.tolerance) {
+    if (blocked === null) return;
+    const { since, until } = blocked;
+    if (Math.abs(machine.now - until) > this.toleranceAfter(until - since)) {
       this.callFailed(
         line,
         `${describeCall(action)} should have returned at ${formatSeconds(until)}, but it returned at ${formatSeconds(machine.now)}`,

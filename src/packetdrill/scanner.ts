@@ -9,7 +9,7 @@ const LONGEST_SECONDS = 2_100_000;
 const NAME = /[A-Za-z_][A-Za-z0-9_]*/y;
 
 export class Scanner {
-  private readonly text: string;
+  private text: string;
   private position = 0;
   private countedTo = 0;
   private lines = 1;
@@ -113,6 +113,14 @@ export class Scanner {
 
   name(what: string): string {
     return this.take(NAME) ?? this.fail(`expected ${what}`);
+  }
+
+  /** Puts another text in place of what has not been read. It must have as many lines. */
+  replaceRest(replace: (rest: string) => string): void {
+    const { line } = this;
+    this.text = this.text.slice(0, this.position) + replace(this.text.slice(this.position));
+    this.countedTo = this.position;
+    this.lines = line;
   }
 
   /** Everything up to `end`, which is taken as well. Comments count as text. */

@@ -23,7 +23,8 @@ export type TcpOptionSpec =
   | { readonly kind: 'wscale'; readonly value: number }
   | { readonly kind: 'sackOK' }
   | { readonly kind: 'sack'; readonly blocks: readonly (readonly [number, number])[] }
-  | { readonly kind: 'TS'; readonly value: number; readonly echo: number }
+  /** `value` null: any; `echoAsIs`: the echo is a number of the wire and not one of the script. */
+  | { readonly kind: 'TS'; readonly value: number | null; readonly echo: number; readonly echoAsIs?: boolean }
   | { readonly kind: 'nop' }
   | { readonly kind: 'eol' }
   /** A fast open cookie (RFC 7413): the option of its own, or the experimental one. */
@@ -45,6 +46,14 @@ export interface TcpPacketSpec {
   readonly kind: 'tcp';
   /** `TcpFlag` bits. */
   readonly flags: number;
+  /** The count in the three bits AE, CWR and ECE (RFC 9768), written behind the flags: null compares them as flags. */
+  readonly ace: number | null;
+  /** The bit in front of CWR: AE, formerly NS. */
+  readonly accurateEcn: boolean;
+  /** Ports as written before the flags, `source > destination`; null: those of the connection under test. */
+  readonly ports: { readonly source: number; readonly destination: number } | null;
+  /** What `sequence` counts from: the SYN; nothing (`!`); or it does not matter (`...(len)`). */
+  readonly numbering: 'relative' | 'absolute' | 'any';
   readonly sequence: number;
   readonly length: number;
   /** Null: no acknowledgment is written. */
@@ -63,15 +72,20 @@ export interface QuotedSegment {
   readonly length: number;
 }
 
-export interface IcmpPacketSpec {
-  readonly kind: 'icmp';
-  /** 4 for icmp, 6 for icmpv6. */
-  readonly family: 4 | 6;
+/** Type and code of an ICMP message. */
+export interface IcmpMessage {
   readonly type: number;
   readonly code: number;
+}
+
+export interface IcmpPacketSpec {
+  readonly kind: 'icmp';
+  /** What its names mean in either IP version; null where they mean nothing. */
+  readonly ipv4: IcmpMessage | null;
+  readonly ipv6: IcmpMessage | null;
   /** Next-hop MTU; 0 when not said. */
   readonly mtu: number;
-  /** Null: the segment sent last. */
+  /** Null: the SYN, sequence number 0. */
   readonly quoted: QuotedSegment | null;
   readonly ip: IpAnnotation;
 }

@@ -26,6 +26,8 @@ export interface SentSegment {
   readonly localPort: number;
   readonly remotePort: number;
   readonly flags: number;
+  /** The bit AE (RFC 9768). */
+  readonly accurateEcn: boolean;
   readonly sequence: number;
   readonly acknowledgment: number;
   readonly window: number;
@@ -64,6 +66,7 @@ export function readSegment(
     localPort: header.sourcePort,
     remotePort: header.destinationPort,
     flags: header.flags,
+    accurateEcn: (frame[payloadOffset + 12] & 1) !== 0,
     sequence: header.sequence,
     acknowledgment: header.acknowledgment,
     window: header.window,

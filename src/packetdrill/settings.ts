@@ -22,8 +22,9 @@ export interface Settings {
   /** The port that bind means, and the peer's port that connect means. */
   bindPort: number;
   connectPort: number;
-  /** How far from its time an event may lie, microseconds. */
+  /** How far from its time an event may lie, microseconds; or, when that is more, this part of the time since the event before. */
   tolerance: number;
+  tolerancePercent: number;
   /** Microseconds that one step of a timestamp stands for; 0: timestamps are not compared. */
   timestampTick: number;
   /** Keepalive of a socket that says no more than that it wants it: seconds, seconds, count. */
@@ -32,10 +33,10 @@ export interface Settings {
   blackHoleDetection: boolean;
   /** Kinds of deviation that do not fail a script. */
   nonFatal: { packet: boolean; call: boolean };
+  /** Segments that follow each other count as one when the script wrote one. */
+  segmentationOffload: boolean;
   /** Decides every random number of the stack. */
   seed: number;
-  /** Text put in place of names in the script. */
-  definitions: Map<string, string>;
 }
 
 /** The settings of a personality before any option was read. */
@@ -55,12 +56,13 @@ export function defaultSettings(name: PersonalityName): Settings {
     bindPort: 8080,
     connectPort: 8080,
     tolerance: 4000,
+    tolerancePercent: personality.tolerancePercent,
     timestampTick: 0,
     keepAlive: { keepAliveIdle: 7200, keepAliveInterval: 75, keepAliveProbes: 9 },
     blackHoleDetection: personality.blackHoleDetection,
     nonFatal: { packet: false, call: false },
+    segmentationOffload: personality.segmentationOffload,
     seed: 1,
-    definitions: new Map(),
   };
 }
 
@@ -77,6 +79,9 @@ const IPV6_ADDRESSES = {
   gatewayAddress: address('fd3d:a0b:17d6::2'),
   prefixLength: 64,
 };
+
+/** Names that options define are put into the text when it is parsed. */
+const DEFINITIONS = new Set(['define', 'D']);
 
 /** Options of the reference tool that say how its surroundings are set up and mean nothing on a virtual wire. */
 const WITHOUT_MEANING = new Set([
@@ -99,6 +104,10 @@ const WITHOUT_MEANING = new Set([
   'init_scripts',
   'is_anyip',
   'send_omit_free',
+  'tcp_ts_ecr_scaled',
+  'fm_filename',
+  'v',
+  'local_ipv6',
   'fd_so_file',
   'so_filename',
   'so_flags',
@@ -120,9 +129,14 @@ export function applyOption(settings: Settings, option: ScriptOption): void {
     case 'tolerance_usecs':
       settings.tolerance = integer(option, 0, 60_000_000);
       return;
+    case 'tolerance_percent':
+      settings.tolerancePercent = decimal(option, 0, 100);
+      return;
     case 'tcp_ts_tick_usecs':
-    case 'tcp_ts_ecr_scaled':
-      if (name === 'tcp_ts_tick_usecs') settings.timestampTick = integer(option, 0, 1_000_000);
+      settings.timestampTick = integer(option, 0, 1_000_000);
+      return;
+    case 'strict_segments':
+      settings.segmentationOffload = false;
       return;
     case 'bind_port':
       settings.bindPort = integer(option, 1, 65535);
@@ -155,14 +169,8 @@ export function applyOption(settings: Settings, option: ScriptOption): void {
     case 'seed':
       settings.seed = integer(option, 0, 0x7fffffff);
       return;
-    case 'define':
-    case 'D': {
-      const [key, ...rest] = (option.value ?? '').split('=');
-      settings.definitions.set(key, rest.join('='));
-      return;
-    }
     default:
-      if (WITHOUT_MEANING.has(name)) return;
+      if (WITHOUT_MEANING.has(name) || DEFINITIONS.has(name)) return;
       throw new ScriptSyntaxError(line, `--${name} is no option of a script: see the documentation for those that are`);
   }
 }
@@ -173,6 +181,12 @@ function nonFatal(settings: Settings, option: ScriptOption): void {
     else if (kind === 'syscall') settings.nonFatal.call = true;
     else throw wrongValue(option, 'packet, syscall or both');
   }
+}
+
+function decimal(option: ScriptOption, least: number, most: number): number {
+  const value = /^\d+(?:\.\d+)?$/.test(option.value ?? '') ? Number(option.value) : Number.NaN;
+  if (!(value >= least && value <= most)) throw wrongValue(option, `a number from ${least} to ${most}`);
+  return value;
 }
 
 function integer(option: ScriptOption, least: number, most: number): number {
