@@ -3,6 +3,9 @@ import { NdisStatus } from './status.ts';
 
 const EMPTY = new Uint8Array(0);
 
+/** Idle lists kept: what bursts of segments use. More were needed once, at most, and are left to the garbage collector. */
+const MAXIMUM_IDLE = 1024;
+
 /**
  * NDIS_HANDLE of a NET_BUFFER_LIST pool: lists with exactly one buffer and one descriptor each (REG-14), used again and
  * again. A miniport has one pool for chimney indications and one for ordinary ones (REG-13).
@@ -69,7 +72,7 @@ export class NetBufferListPool {
     list.context = null;
     list.sourceHandle = null;
     list.poolHandle = null;
-    this.idle.push(list);
+    if (this.idle.length < MAXIMUM_IDLE) this.idle.push(list);
   }
 
   /** Frees every list of a chain. */

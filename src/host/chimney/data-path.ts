@@ -38,7 +38,7 @@ export class DataPath {
       this.abort(connection, io);
       return;
     }
-    if (io.toForward.length > 0) this.forward(connection, io);
+    if (io.toForward !== null) this.forward(connection, io, io.toForward);
     if (io.waitsForPost) this.post(connection, io);
     const closes = connection.shutdownRequested && !connection.shutdownPassedOn;
     if (connection.unsentBytes > 0) this.send(connection, io, closes);
@@ -98,16 +98,15 @@ export class DataPath {
   private abort(connection: Connection, io: OffloadedIo): void {
     if (io.abortive !== DisconnectPhase.NONE) return;
     io.abortive = DisconnectPhase.POSTED;
-    io.toForward = [];
+    io.toForward = null;
     const list = this.environment.pool.allocate(EMPTY);
     list.context = new ReceiveRequest(connection, io, EMPTY);
     this.environment.binding.offloadTcpDisconnect(connection.handle, list, TcpDisconnectFlag.ABORTIVE_CLOSE);
   }
 
   /** Segments that reached the host instead of the target (FWD-02, FWD-03). */
-  private forward(connection: Connection, io: OffloadedIo): void {
-    const segments = io.toForward;
-    io.toForward = [];
+  private forward(connection: Connection, io: OffloadedIo, segments: readonly Uint8Array[]): void {
+    io.toForward = null;
     let head: NetBufferList | null = null;
     for (let i = segments.length - 1; i >= 0; i--) {
       const list = this.environment.pool.allocate(segments[i]);
@@ -186,7 +185,7 @@ export class DataPath {
       const { connection, io, segment } = list.context as ForwardRequest;
       io.forwardsOutstanding--;
       // The host processes what the target did not (spec/decisions.md 14); after a reset nobody does.
-      if (list.status === NdisStatus.UPLOAD_IN_PROGRESS) io.returnedForwards.push(segment);
+      if (list.status === NdisStatus.UPLOAD_IN_PROGRESS) io.addReturnedForward(segment);
       this.environment.pool.free(list);
       this.environment.schedule(connection);
     }

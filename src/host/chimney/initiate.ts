@@ -317,8 +317,10 @@ export class Initiator {
     state.bufferedData = null;
     if (isOffloaded(block.status)) {
       release(this.environment.core.tcp, ownership.cb);
-      ownership.io.toForward = ownership.held.takeAll();
-      ownership.io.lost = [...ownership.lost, ...state.extensionLost];
+      for (const segment of ownership.held.takeAll()) ownership.io.addForward(segment);
+      if (ownership.lost.length + state.extensionLost.length > 0) {
+        ownership.io.lost = [...ownership.lost, ...state.extensionLost];
+      }
       connection.offloadBroken = false;
       connection.ownership = { owner: 'offloaded', io: ownership.io };
     } else {

@@ -58,9 +58,13 @@ export class ForwardRequest {
 export const DisconnectPhase = { NONE: 0, POSTED: 1, DONE: 2 } as const;
 export type DisconnectPhase = (typeof DisconnectPhase)[keyof typeof DisconnectPhase];
 
+/** Shared by all connections that have none, and never changed. */
+const NO_REQUESTS: SendRequest[] = [];
+const NOTHING_LOST: readonly ExtensionPart[] = [];
+
 export class OffloadedIo {
   /** Sends in the order of their bytes, the graceful disconnect last; those at the front are not all completed. */
-  private requests: SendRequest[] = [];
+  private requests = NO_REQUESTS;
   private head = 0;
   /** Bytes of outstanding sends. */
   outstandingBytes = 0;
@@ -78,9 +82,9 @@ export class OffloadedIo {
   endAwaited = false;
   receivePosted: ReceiveRequest | null = null;
 
-  /** Segments to forward, and those that came back unprocessed, in order of arrival. */
-  toForward: Uint8Array[] = [];
-  returnedForwards: Uint8Array[] = [];
+  /** Segments to forward, and those that came back unprocessed, in order of arrival; null when there are none. */
+  toForward: Uint8Array[] | null = null;
+  returnedForwards: Uint8Array[] | null = null;
   forwardsOutstanding = 0;
 
   /** Chain of lists to give back with the next receive-return; the last one is at its front. */
@@ -93,7 +97,7 @@ export class OffloadedIo {
   /** TcpIndicateAbort: the connection was reset, or lost with its hardware. */
   aborted = false;
   /** Parts of the state extension that were lost on the way down. */
-  lost: readonly ExtensionPart[] = [];
+  lost: readonly ExtensionPart[] = NOTHING_LOST;
 
   constructor(sendBacklogBytes: number) {
     this.sendBacklogBytes = sendBacklogBytes;
@@ -101,8 +105,21 @@ export class OffloadedIo {
 
   /** Adds a request behind all others. */
   add(request: SendRequest): void {
-    this.requests.push(request);
+    if (this.sendsDone) this.requests = [request];
+    else this.requests.push(request);
     this.outstandingBytes += request.bytes.length;
+  }
+
+  /** Adds a segment to those that are to be forwarded. */
+  addForward(segment: Uint8Array): void {
+    if (this.toForward === null) this.toForward = [segment];
+    else this.toForward.push(segment);
+  }
+
+  /** Adds a segment that came back unprocessed. */
+  addReturnedForward(segment: Uint8Array): void {
+    if (this.returnedForwards === null) this.returnedForwards = [segment];
+    else this.returnedForwards.push(segment);
   }
 
   /** Marks a request as completed with `remaining` bytes left, and forgets finished requests at the front. */
@@ -115,7 +132,10 @@ export class OffloadedIo {
       if (!first.completed || first.remaining > 0) break;
       this.head++;
     }
-    if (this.head >= 64 || this.head === this.requests.length) {
+    if (this.sendsDone) {
+      this.requests = NO_REQUESTS;
+      this.head = 0;
+    } else if (this.head >= 64) {
       this.requests = this.requests.slice(this.head);
       this.head = 0;
     }

@@ -58,8 +58,8 @@ export class Terminator {
     const { core, settings } = this.environment;
     const held = new SegmentQueue(settings.heldSegmentLimitBytes);
     // What was to be forwarded stays with the host now (FWD-05).
-    for (const segment of io.toForward) held.push(segment);
-    io.toForward = [];
+    for (const segment of io.toForward ?? []) held.push(segment);
+    io.toForward = null;
     const uploading: Uploading = {
       owner: 'uploading',
       io,
@@ -233,7 +233,7 @@ export class Terminator {
     }
     if (cb.delegated.state === TcpState.TIME_WAIT) connection.close(null);
     output(core.tcp, cb);
-    for (const segment of uploading.io.returnedForwards) transport.heldArrives(connection, segment);
+    for (const segment of uploading.io.returnedForwards ?? []) transport.heldArrives(connection, segment);
     for (const segment of uploading.held.takeAll()) transport.heldArrives(connection, segment);
     this.environment.schedule(connection);
   }

@@ -235,7 +235,7 @@ export class Transport implements ConnectionOwner {
         if (!ownership.held.push(segmentOf(frame, ip))) this.core.statistics.segmentsHeldDropped++;
         return;
       case 'offloaded':
-        ownership.io.toForward.push(segmentOf(frame, ip));
+        ownership.io.addForward(segmentOf(frame, ip));
         this.services.schedule(connection);
     }
   }

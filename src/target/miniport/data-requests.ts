@@ -28,7 +28,7 @@ import type {
   ToMiniport,
   ToNic,
 } from '../messages.ts';
-import type { OffloadContext } from './offload-context.ts';
+import { ListKind, type OffloadContext } from './offload-context.ts';
 import { sendListsOf } from './state-messages.ts';
 
 export class DataRequests {
@@ -53,7 +53,7 @@ export class DataRequests {
   }
 
   send(context: OffloadContext, head: NetBufferList): NdisStatus {
-    const lists = sendListsOf(head, this.nextId, context.sends);
+    const lists = sendListsOf(head, this.nextId, context);
     this.post({ kind: 'send', connection: context.id, lists });
     return NdisStatus.PENDING;
   }
@@ -62,7 +62,7 @@ export class DataRequests {
     const requests: ReceiveRequest[] = [];
     for (const list of netBufferListsOf(head)) {
       const id = this.nextId();
-      context.receives.set(id, list);
+      context.hold(ListKind.RECEIVE, id, list);
       const length = dataLengthOf(list);
       const prefilled = Math.min(list.tcpReceiveBytesTransferred, length);
       requests.push({ id, length, prefilled, noPush: list.tcpReceiveNoPush });
@@ -76,7 +76,7 @@ export class DataRequests {
     const segments: ForwardedSegment[] = [];
     for (const list of netBufferListsOf(head)) {
       const id = this.nextId();
-      context.forwards.set(id, list);
+      context.hold(ListKind.FORWARD, id, list);
       segments.push({ id, bytes: contiguousBytes(list.firstNetBuffer).slice() });
     }
     this.post({ kind: 'forward', connection: context.id, segments });
@@ -85,7 +85,7 @@ export class DataRequests {
 
   disconnect(context: OffloadContext, list: NetBufferList, flag: TcpDisconnectFlag): NdisStatus {
     const id = this.nextId();
-    context.disconnects.set(id, list);
+    context.hold(ListKind.DISCONNECT, id, list);
     if (flag === TcpDisconnectFlag.ABORTIVE_CLOSE) context.abortRequested = true;
     this.post({ kind: 'disconnect', connection: context.id, id, flag, chunks: viewsOfNetBuffer(list.firstNetBuffer) });
     return NdisStatus.PENDING;
@@ -99,22 +99,21 @@ export class DataRequests {
 
   sendComplete(context: OffloadContext, completions: readonly SendCompletion[]): void {
     const lists: NetBufferList[] = [];
-    for (const { id, status, bytes } of completions) finishList(context.sends, id, status, bytes, lists);
+    for (const { id, status, bytes } of completions) finishList(context, id, status, bytes, lists);
     this.completeSends(lists);
   }
 
   disconnectComplete(context: OffloadContext, { id, status, bytes }: SendCompletion): void {
     const lists: NetBufferList[] = [];
-    finishList(context.disconnects, id, status, bytes, lists);
+    finishList(context, id, status, bytes, lists);
     for (const list of lists) this.handlers.tcpOffloadDisconnectComplete(this.adapter, list); // DISC-15
   }
 
   forwardComplete(context: OffloadContext, completions: readonly ForwardCompletion[]): void {
     const lists: NetBufferList[] = [];
     for (const { id, status } of completions) {
-      const list = context.forwards.get(id);
-      if (list === undefined) continue;
-      context.forwards.delete(id);
+      const list = context.take(id);
+      if (list === null) continue;
       list.status = status;
       lists.push(list);
     }
@@ -126,13 +125,13 @@ export class DataRequests {
   receiveComplete(context: OffloadContext, completions: readonly ReceiveCompletion[]): void {
     const lists: NetBufferList[] = [];
     for (const { id, status, chunks } of completions) {
-      const list = context.receives.get(id);
-      if (list === undefined) continue;
+      const list = context.find(id);
+      if (list === null) continue;
       let bytes = Math.min(list.tcpReceiveBytesTransferred, dataLengthOf(list));
       // A request without a byte of ours reports none (RECV-30).
       if (chunks.length === 0 && status === NdisStatus.INVALID_STATE) bytes = 0;
       for (const chunk of chunks) bytes += copyIntoNetBuffer(list.firstNetBuffer, bytes, chunk, 0, chunk.length);
-      finishList(context.receives, id, status, bytes, lists);
+      finishList(context, id, status, bytes, lists);
     }
     const head = linkNetBufferLists(lists);
     if (head !== null) this.handlers.tcpOffloadReceiveComplete(this.adapter, head);
@@ -172,22 +171,24 @@ export class DataRequests {
     const status = NdisStatus.UPLOAD_IN_PROGRESS;
     const sends: NetBufferList[] = [];
     let bytes = acknowledged;
-    for (const id of [...context.sends.keys()]) {
-      finishList(context.sends, id, status, bytes, sends);
+    for (const id of context.idsOf(ListKind.SEND)) {
+      finishList(context, id, status, bytes, sends);
       bytes = 0;
     }
     this.completeSends(sends);
     const receives: NetBufferList[] = [];
-    for (const [id, list] of [...context.receives]) {
-      finishList(context.receives, id, status, Math.min(list.tcpReceiveBytesTransferred, dataLengthOf(list)), receives);
+    for (const id of context.idsOf(ListKind.RECEIVE)) {
+      const list = context.find(id);
+      const prefilled = list === null ? 0 : Math.min(list.tcpReceiveBytesTransferred, dataLengthOf(list));
+      finishList(context, id, status, prefilled, receives);
     }
     const head = linkNetBufferLists(receives);
     if (head !== null) this.handlers.tcpOffloadReceiveComplete(this.adapter, head);
     this.forwardComplete(
       context,
-      [...context.forwards.keys()].map((id) => ({ id, status })),
+      context.idsOf(ListKind.FORWARD).map((id) => ({ id, status })),
     );
-    for (const id of [...context.disconnects.keys()]) this.disconnectComplete(context, { id, status, bytes: 0 });
+    for (const id of context.idsOf(ListKind.DISCONNECT)) this.disconnectComplete(context, { id, status, bytes: 0 });
   }
 
   private completeSends(lists: readonly NetBufferList[]): void {
@@ -213,15 +214,14 @@ export class DataRequests {
 
 /** Takes a pending list out and writes its result. */
 function finishList(
-  pending: Map<number, NetBufferList>,
+  context: OffloadContext,
   id: number,
   status: NdisStatus,
   bytes: number,
   into: NetBufferList[],
 ): void {
-  const list = pending.get(id);
-  if (list === undefined) return;
-  pending.delete(id);
+  const list = context.take(id);
+  if (list === null) return;
   list.next = null;
   list.status = status;
   list.tcpOffloadBytesTransferred = bytes;

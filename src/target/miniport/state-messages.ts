@@ -10,17 +10,14 @@ import {
   viewsOfNetBufferList,
 } from '../../ndis/index.ts';
 import type { CachedUpdate, NewState, ObjectState, SendList, TerminatedState } from '../messages.ts';
+import { ListKind, type OffloadContext } from './offload-context.ts';
 
 /** Numbers the lists of a chain and returns what the NIC needs of them; the chain is taken apart. */
-export function sendListsOf(
-  head: NetBufferList | null,
-  nextId: () => number,
-  pending: Map<number, NetBufferList>,
-): SendList[] {
+export function sendListsOf(head: NetBufferList | null, nextId: () => number, context: OffloadContext): SendList[] {
   const lists: SendList[] = [];
   for (const list of netBufferListsOf(head)) {
     const id = nextId();
-    pending.set(id, list);
+    context.hold(ListKind.SEND, id, list);
     lists.push({ id, chunks: viewsOfNetBufferList(list) });
   }
   return lists;

@@ -202,10 +202,8 @@ export class StateOperations {
     }
     const lists: NetBufferList[] = [];
     for (const id of state.handedBack) {
-      const list = context.sends.get(id);
-      if (list === undefined) continue;
-      context.sends.delete(id);
-      lists.push(list);
+      const list = context.take(id);
+      if (list !== null) lists.push(list);
     }
     block.netBufferListChain = handBack(into, lists, state.acknowledged);
     this.data.completeLeft(context, 0);
@@ -225,7 +223,7 @@ export class StateOperations {
   private newState(block: MiniportOffloadBlockList, context: OffloadContext): InitiateBlock['state'] {
     const { state } = block;
     if (state === null) return UNUSABLE;
-    const sends = state.kind === 'tcp' ? sendListsOf(block.netBufferListChain, this.nextId, context.sends) : [];
+    const sends = state.kind === 'tcp' ? sendListsOf(block.netBufferListChain, this.nextId, context) : [];
     return newStateOf(state, sends) ?? UNUSABLE;
   }
 

@@ -17,6 +17,7 @@ import type { NicCore } from './core.ts';
 import { applyDisposition } from './dispositions.ts';
 import { elapsed, isStale } from './neighbor-reachability.ts';
 import type { ReceiveDeliverySink } from './receive-delivery.ts';
+import { routeOf } from './routes.ts';
 import { raise } from './upload-request.ts';
 
 /** One per NIC: the engine calls it for every connection. */
@@ -39,7 +40,7 @@ export class NicConnectionOwner implements ConnectionOwner {
     const { buffers } = core;
     const frame = buildTcpFrame(
       buffers,
-      connection.route,
+      routeOf(connection),
       identification,
       header,
       cb.sendQueue,
@@ -59,7 +60,7 @@ export class NicConnectionOwner implements ConnectionOwner {
   acknowledged(cb: ControlBlock, bytes: number): void {
     const connection = cb.attachment as ConnectionContext;
     this.core.transmitBytes -= bytes;
-    connection.sends.acknowledge(bytes, connection.sendCompletions);
+    connection.sendCompletions = connection.sends.acknowledge(bytes, connection.sendCompletions);
   }
 
   /** A stopped connection has no timers any more; what remains of them is returned at the terminate (EVT-07). */
@@ -117,11 +118,13 @@ export class ConnectionDeliverySink implements ReceiveDeliverySink {
 
   startPushTimer(): void {
     const { tcp } = this.core;
+    this.connection.pushTimer ??= new PushTimer(this.connection);
     tcp.wheel.arm(this.connection.pushTimer, tcp.ticks + tcp.parameters.pushTicks);
   }
 
   stopPushTimer(): void {
-    this.core.tcp.wheel.cancel(this.connection.pushTimer);
+    const { pushTimer } = this.connection;
+    if (pushTimer !== null) this.core.tcp.wheel.cancel(pushTimer);
   }
 
   /** EVT-01. */

@@ -48,13 +48,16 @@ export class PathContext {
   /** Bytes of the largest datagram. */
   pathMtu: number;
   invalid = false;
+  /** Where its frames go: kept up to date by `refreshRoute`, completed for each segment by `routeOf`. */
+  readonly route: FrameRoute;
   readonly connections = new Set<ConnectionContext>();
 
-  constructor(id: number, neighbor: NeighborContext, source: IpAddress, destination: IpAddress, pathMtu: number) {
+  constructor(id: number, neighbor: NeighborContext, route: FrameRoute, pathMtu: number) {
     this.id = id;
     this.neighbor = neighbor;
-    this.source = source;
-    this.destination = destination;
+    this.source = route.sourceAddress;
+    this.destination = route.destinationAddress;
+    this.route = route;
     this.pathMtu = pathMtu;
   }
 }
@@ -97,19 +100,18 @@ export class ConnectionContext implements Flow {
   /** Set right after construction, by `attach`. */
   cb!: ControlBlock;
   delivery!: ReceiveDelivery;
-  readonly pushTimer: PushTimer;
-  /** Where its frames go, kept up to date by `refreshRoute`. */
-  readonly route: FrameRoute;
+  /** Made when it is first started. */
+  pushTimer: PushTimer | null = null;
   readonly sends = new SendLists();
-  /** Completions gathered while the engine runs. */
-  readonly sendCompletions: SendCompletion[] = [];
+  /** Completions gathered while the engine runs; null when there are none. */
+  sendCompletions: SendCompletion[] | null = null;
   disconnect: PendingDisconnect | null = null;
   /** First sequence number never sent, by anyone: tells retransmissions from new segments (STAT-13). */
   highestSent = 0;
 
   /** Between the offload and its confirmation nothing is indicated (INIT-09, INIT-10). */
   confirmed = false;
-  pendingEvents: PendingEvent[] = [];
+  pendingEvents: PendingEvent[] | null = null;
   /**
    * The mandatory reason for which the upload was requested; 0 while the connection is processed. From then on the
    * engine is not called any more and segments are held (EVT-07).
@@ -124,20 +126,25 @@ export class ConnectionContext implements Flow {
   /** The hardware's state is corrupt: the next terminate frees the context (spec/decisions.md 9). */
   hardwareFailed = false;
   /** Frames that arrived while stopped, in order; indicated on the ordinary path after the terminate (URG-04). */
-  heldFrames: Uint8Array[] = [];
+  heldFrames: Uint8Array[] | null = null;
   /** The send backlog last told to the host, bytes, and when, microseconds (EVT-11). */
   indicatedBacklog = 0;
   backlogIndicatedAt = 0;
 
-  constructor(id: number, path: PathContext, ports: number, route: FrameRoute) {
+  constructor(id: number, path: PathContext, ports: number) {
     this.id = id;
     this.path = path;
     this.family = path.source.family;
     this.localAddress = path.source;
     this.remoteAddress = path.destination;
     this.ports = ports;
-    this.route = route;
-    this.pushTimer = new PushTimer(this);
+  }
+
+  /** Takes the completions that were gathered. */
+  takeSendCompletions(): SendCompletion[] {
+    const completions = this.sendCompletions ?? [];
+    this.sendCompletions = null;
+    return completions;
   }
 
   /** Completes construction: the engine's control block and the delivery both refer back to this object. */

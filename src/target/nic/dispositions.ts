@@ -25,7 +25,7 @@ export function applyDisposition(core: NicCore, connection: ConnectionContext, d
     forwardProgress(connection.path.neighbor, core.tcp.ticks);
     indicateBacklogChange(core, connection);
   }
-  if (connection.sendCompletions.length > 0) postSendCompletions(core, connection);
+  if (connection.sendCompletions !== null) postSendCompletions(core, connection);
   connection.delivery.segmentEnd((disposition & Disposition.PUSH) !== 0);
   if (disposition & UNUSUAL) applyUnusual(core, connection, disposition);
 }
@@ -57,6 +57,6 @@ function applyUnusual(core: NicCore, connection: ConnectionContext, disposition:
 
 /** Completes the sends whose last byte was acknowledged (SEND-08, SEND-15). */
 function postSendCompletions(core: NicCore, connection: ConnectionContext): void {
-  const completions = connection.sendCompletions.splice(0);
+  const completions = connection.takeSendCompletions();
   core.post({ kind: 'sendComplete', connection: connection.id, completions });
 }

@@ -10,6 +10,7 @@ import { admitConnection, admitNeighbor, admitPath } from './admission.ts';
 import { NeighborContext, type ObjectContext, PathContext } from './contexts.ts';
 import type { NicCore } from './core.ts';
 import { startReachability } from './neighbor-reachability.ts';
+import { newRoute } from './routes.ts';
 import { takeOverConnection } from './take-over.ts';
 
 /** Status of a block that was never attempted (TREE-15). */
@@ -146,7 +147,7 @@ function offloadPath(core: NicCore, id: number, state: NewPath, neighbor: Neighb
   const family = state.sourceAddress.length === 4 ? 4 : 6;
   const source = IpAddress.fromBytes(family, state.sourceAddress);
   const destination = IpAddress.fromBytes(family, state.destinationAddress);
-  const path = new PathContext(id, neighbor, source, destination, state.pathMtu);
+  const path = new PathContext(id, neighbor, newRoute(core, neighbor, source, destination), state.pathMtu);
   neighbor.paths.add(path);
   core.paths.set(id, path);
   const name = source.toString();

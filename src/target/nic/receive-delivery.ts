@@ -50,6 +50,9 @@ class PostedRequest {
   }
 }
 
+/** Of every connection to which nothing was posted yet; never changed. */
+const NO_REQUESTS: PostedRequest[] = [];
+
 export class ReceiveDelivery {
   /** A completion or an indication is in progress. */
   busy = false;
@@ -57,7 +60,7 @@ export class ReceiveDelivery {
   indicationSize = 0;
 
   private readonly sink: ReceiveDeliverySink;
-  private readonly requests: PostedRequest[] = [];
+  private requests = NO_REQUESTS;
   /** Data past box S1: remaining of a segment, or buffered. */
   private readonly data = new ReceiveQueue();
   /** In-sequence data that arrived while busy (RECV-12). */
@@ -105,6 +108,7 @@ export class ReceiveDelivery {
 
   /** Entry R: receive requests are posted (RECV-01, RECV-02). */
   post(requests: readonly ReceiveRequest[]): void {
+    if (this.requests === NO_REQUESTS) this.requests = [];
     for (const request of requests) {
       const posted = new PostedRequest(request);
       this.requests.push(posted);

@@ -143,6 +143,7 @@ export class ReceivePath {
   /** URG-04: queued unprocessed until the terminate. A full queue leaves the rest to the peer's retransmissions. */
   private hold(connection: ConnectionContext, frame: Uint8Array): void {
     const { core } = this;
+    connection.heldFrames ??= [];
     if (connection.heldFrames.length >= core.options.limits.heldSegments) {
       core.drops.count(DropReason.RESOURCES);
       core.statistics.of(connection.family).ip.inDiscards += 1;

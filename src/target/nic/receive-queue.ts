@@ -1,13 +1,19 @@
 /** Received bytes in order, as views of the frames that brought them, with the PSH mark of each. */
 import { Gatherer } from '../../wire/index.ts';
 
+const EMPTY = new Uint8Array(0);
+const NO_CHUNKS: Uint8Array[] = [];
+const NO_MARKS: boolean[] = [];
+
 export class ReceiveQueue {
   /** Bytes in the queue. */
   length = 0;
-  private chunks: Uint8Array[] = [];
-  private pushed: boolean[] = [];
+  /** Shared by all queues while they are empty, and never changed. */
+  private chunks = NO_CHUNKS;
+  private pushed = NO_MARKS;
   private head = 0;
-  private readonly gatherer = new Gatherer();
+  /** Made for the first chunk that must wait behind another. */
+  private gatherer: Gatherer | null = null;
 
   /**
    * Queues a view; the memory behind it must not change any more. Empty views are ignored. Small ones that wait behind
@@ -15,8 +21,15 @@ export class ReceiveQueue {
    */
   append(bytes: Uint8Array, push: boolean): void {
     if (bytes.length === 0) return;
+    if (this.length === 0) {
+      this.chunks = [bytes];
+      this.pushed = [push];
+      this.length = bytes.length;
+      return;
+    }
+    this.gatherer ??= new Gatherer();
     const newest = this.chunks.length - 1;
-    const gathered = this.length === 0 ? null : this.gatherer.add(this.chunks[newest], bytes);
+    const gathered = this.gatherer.add(this.chunks[newest], bytes);
     this.length += bytes.length;
     if (gathered !== null && gathered.length > bytes.length) {
       this.chunks[newest] = gathered;
@@ -92,11 +105,11 @@ export class ReceiveQueue {
 
   /** Drops everything. */
   clear(): void {
-    this.chunks = [];
-    this.pushed = [];
+    this.chunks = NO_CHUNKS;
+    this.pushed = NO_MARKS;
     this.head = 0;
     this.length = 0;
-    this.gatherer.clear();
+    this.gatherer = null;
   }
 
   private compact(): void {
@@ -109,5 +122,3 @@ export class ReceiveQueue {
     }
   }
 }
-
-const EMPTY = new Uint8Array(0);

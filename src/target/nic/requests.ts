@@ -1,7 +1,7 @@
 /** Data requests of the host: send, receive post, forward, disconnect. */
 import { NdisStatus, TcpDisconnectFlag, TcpUploadReason } from '../../ndis/index.ts';
 import { abort, canSend, closeSend, output } from '../../tcp/index.ts';
-import type { ForwardCompletion, ForwardedSegment, SendCompletion, SendList, ToNic } from '../messages.ts';
+import type { ForwardCompletion, ForwardedSegment, SendList, ToNic } from '../messages.ts';
 import { bytesOf } from './admission.ts';
 import type { ConnectionContext } from './contexts.ts';
 import type { NicCore } from './core.ts';
@@ -28,9 +28,8 @@ export function send(core: NicCore, connection: ConnectionContext, lists: readon
     for (const chunk of list.chunks) cb.sendQueue.append(chunk);
   }
   // Empty lists with nothing before them are finished already.
-  const completions: SendCompletion[] = [];
-  connection.sends.acknowledge(0, completions);
-  if (completions.length > 0) core.post({ kind: 'sendComplete', connection: connection.id, completions });
+  const completions = connection.sends.acknowledge(0, null);
+  if (completions !== null) core.post({ kind: 'sendComplete', connection: connection.id, completions });
   if (connection.stopped === 0 && !connection.terminating) output(core.tcp, cb);
 }
 

@@ -19,58 +19,65 @@ export interface QueuedSend {
  * order posted (SEND-02, SEND-08).
  */
 export class SendLists {
-  private lists: QueuedSend[] = [];
+  /** Null while there are none. */
+  private lists: QueuedSend[] | null = null;
   private head = 0;
 
   /** Requests that are not completed. */
   get size(): number {
-    return this.lists.length - this.head;
+    return this.lists === null ? 0 : this.lists.length - this.head;
   }
 
   /** Requests that came too late wait here; they are always the newest. */
   get hasLate(): boolean {
-    return this.size > 0 && this.lists[this.lists.length - 1].isLate;
+    return this.lists?.[this.lists.length - 1].isLate ?? false;
   }
 
   /** Adds a request behind all others. */
   append(id: number, length: number, isDisconnect: boolean, isLate: boolean): QueuedSend {
     const queued = { id, length, acknowledged: 0, isDisconnect, isLate };
-    this.lists.push(queued);
+    if (this.lists === null) this.lists = [queued];
+    else this.lists.push(queued);
     return queued;
   }
 
   /**
-   * Accounts for `bytes` more acknowledged bytes and adds every send that is finished by them to `completions`
-   * (SEND-08, SEND-13). An empty request is finished when all before it are.
+   * Accounts for `bytes` more acknowledged bytes. Answers `completions` with every send that is finished by them added
+   * to it (SEND-08, SEND-13); null when that is none. An empty request is finished when all before it are.
    */
-  acknowledge(bytes: number, completions: SendCompletion[]): void {
+  acknowledge(bytes: number, completions: SendCompletion[] | null): SendCompletion[] | null {
+    const { lists } = this;
+    if (lists === null) return completions;
     let left = bytes;
-    while (this.head < this.lists.length) {
-      const list = this.lists[this.head];
+    let finished = completions;
+    while (this.head < lists.length) {
+      const list = lists[this.head];
       const taken = Math.min(left, list.length - list.acknowledged);
       list.acknowledged += taken;
       left -= taken;
       if (list.acknowledged < list.length || list.isDisconnect || list.isLate) break;
-      completions.push({ id: list.id, status: NdisStatus.SUCCESS, bytes: list.length });
+      finished ??= [];
+      finished.push({ id: list.id, status: NdisStatus.SUCCESS, bytes: list.length });
       this.head += 1;
     }
-    this.compact();
+    this.compact(lists);
+    return finished;
   }
 
   /** Takes all requests out, oldest first. */
   takeAll(): QueuedSend[] {
-    const rest = this.lists.slice(this.head);
-    this.lists = [];
+    const rest = this.lists?.slice(this.head) ?? [];
+    this.lists = null;
     this.head = 0;
     return rest;
   }
 
-  private compact(): void {
-    if (this.head === this.lists.length) {
-      this.lists.length = 0;
+  private compact(lists: readonly QueuedSend[]): void {
+    if (this.head === lists.length) {
+      this.lists = null;
       this.head = 0;
-    } else if (this.head > 256 && this.head * 2 > this.lists.length) {
-      this.lists = this.lists.slice(this.head);
+    } else if (this.head > 256 && this.head * 2 > lists.length) {
+      this.lists = lists.slice(this.head);
       this.head = 0;
     }
   }

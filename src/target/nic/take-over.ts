@@ -17,7 +17,6 @@ import { ConnectionContext, type PathContext } from './contexts.ts';
 import type { NicCore } from './core.ts';
 import { portPair } from './flow-table.ts';
 import { ReceiveDelivery } from './receive-delivery.ts';
-import { newRoute, refreshRoute } from './routes.ts';
 import { sendBacklogSize } from './send-backlog.ts';
 
 /** Bytes of a TCP header without options. */
@@ -40,7 +39,7 @@ export function takeOverConnection(
   const { localPort, remotePort } = state.constant;
   const ports = portPair(localPort, remotePort);
   if (core.flows.has(path.source, path.destination, ports)) return null;
-  const connection = new ConnectionContext(id, path, ports, newRoute(core, path));
+  const connection = new ConnectionContext(id, path, ports);
   const constant = Object.assign(new TcpConstantState(), state.constant);
   const cached = core.tcp.cachedStates.share(state.cached);
   const overhead = ipHeaderLength(connection.family) + TCP_HEADER_LENGTH;
@@ -61,7 +60,6 @@ export function takeOverConnection(
   connection.attach(cb, delivery);
   connection.indicatedBacklog = sendBacklogSize(connection);
   connection.backlogIndicatedAt = core.tcp.now;
-  refreshRoute(core, connection);
   core.connections.set(id, connection);
   core.flows.add(connection);
   path.connections.add(connection);

@@ -109,7 +109,7 @@ function terminateConnection(core: NicCore, connection: ConnectionContext, held:
   core.flows.remove(connection);
   core.connections.delete(connection.id);
   connection.path.connections.delete(connection);
-  for (const frame of connection.heldFrames) held.push(frame);
+  for (const frame of connection.heldFrames ?? []) held.push(frame);
   return {
     kind: 'tcp',
     delegated,
@@ -132,7 +132,7 @@ function returnSends(core: NicCore, connection: ConnectionContext, status: NdisS
   const mode = mustComplete ? 'complete' : core.options.sendHandBack;
   const kept = mode === 'complete' ? 0 : mode === 'chain' ? lists.length : splitAt(connection, lists);
   const completions: SendCompletion[] = [
-    ...connection.sendCompletions.splice(0),
+    ...connection.takeSendCompletions(),
     ...lists.slice(kept).map(({ id, acknowledged }) => ({ id, status, bytes: acknowledged })),
   ];
   if (completions.length > 0) core.post({ kind: 'sendComplete', connection: connection.id, completions });

@@ -45,7 +45,7 @@ function applyValues(core: NicCore, object: ObjectContext, values: CachedUpdate)
   if (object.layer === 'neighbor' && values.kind === 'neighbor') {
     object.destination = MacAddress.fromBytes(values.dlDestinationAddress); // UPD-11
     hostConfirmed(object, core.tcp.ticks, values.hostReachabilityDelta);
-    for (const path of object.paths) for (const connection of path.connections) refreshRoute(core, connection);
+    for (const path of object.paths) refreshRoute(core, path);
     return true;
   }
   if (object.layer === 'path' && values.kind === 'path') {
@@ -74,7 +74,6 @@ function updateConnection(
   if (connection.stopped !== 0 || connection.terminating || connection.aborted)
     cb.cached = core.tcp.cachedStates.share(cached);
   else applyUpdate(core.tcp, cb, cached);
-  refreshRoute(core, connection);
 }
 
 /** UPD-08: from now on the path's connections use the other neighbor. What was stopped for the old one goes on. */
@@ -82,8 +81,8 @@ function relink(core: NicCore, receivePath: ReceivePath, path: PathContext, neig
   path.neighbor.paths.delete(path);
   path.neighbor = neighbor;
   neighbor.paths.add(path);
+  refreshRoute(core, path);
   for (const connection of path.connections) {
-    refreshRoute(core, connection);
     if (connection.stopped === TcpUploadReason.INVALID_STATE && !connection.dependsOnInvalid) {
       resumeConnection(core, receivePath, connection);
     }
@@ -97,8 +96,8 @@ function resumeConnection(core: NicCore, receivePath: ReceivePath, connection: C
   const { cb, path } = connection;
   if (cb.pathMtu !== path.pathMtu) setPathMtu(core.tcp, cb, path.pathMtu);
   const frames = connection.heldFrames;
-  connection.heldFrames = [];
-  for (const frame of frames) receivePath.resumeFrame(connection, frame);
+  connection.heldFrames = null;
+  for (const frame of frames ?? []) receivePath.resumeFrame(connection, frame);
   if (isStill(connection)) return;
   applyDisposition(core, connection, timersExpire(core.tcp, connection.cb));
   if (isStill(connection)) return;

@@ -12,15 +12,18 @@ export function raise(
   information: number,
 ): void {
   if (connection.confirmed) core.post({ kind: 'tcpEvent', connection: connection.id, type, information });
-  else connection.pendingEvents.push({ type, information });
+  else {
+    connection.pendingEvents ??= [];
+    connection.pendingEvents.push({ type, information });
+  }
 }
 
 /** The initiate is confirmed: what waited is indicated, data before events (INIT-09). */
 export function confirm(core: NicCore, connection: ConnectionContext): void {
   connection.confirmed = true;
   connection.delivery.confirm();
-  for (const event of connection.pendingEvents) raise(core, connection, event.type, event.information);
-  connection.pendingEvents = [];
+  for (const event of connection.pendingEvents ?? []) raise(core, connection, event.type, event.information);
+  connection.pendingEvents = null;
 }
 
 /**
@@ -39,14 +42,14 @@ export function requestUpload(core: NicCore, connection: ConnectionContext, reas
  */
 export function abortRequests(core: NicCore, connection: ConnectionContext): void {
   connection.aborted = true;
-  connection.heldFrames = [];
+  connection.heldFrames = null;
   completeSends(core, connection, NdisStatus.REQUEST_ABORTED);
   connection.delivery.abort(NdisStatus.REQUEST_ABORTED);
 }
 
 /** Completes every queued send and the disconnect behind them with a status that is no success, in order (DISC-10). */
 export function completeSends(core: NicCore, connection: ConnectionContext, status: NdisStatus): void {
-  const completions = connection.sendCompletions.splice(0);
+  const completions = connection.takeSendCompletions();
   for (const list of connection.sends.takeAll()) {
     if (!list.isDisconnect) completions.push({ id: list.id, status, bytes: list.acknowledged });
   }
