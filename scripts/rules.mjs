@@ -2,51 +2,32 @@
  * `npm run rules`: writes docs/rules.md, the table of every contract rule with the sources that implement it, whether the
  * verifier checks it as it happens, and the tests that name it. `npm run rules -- --check` fails when the file is stale.
  */
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parse } from 'yaml';
+import { cell, files, mentions, writePage } from './marks.mjs';
 import { root } from './prepare.mjs';
 
-function files(directory) {
-  return readdirSync(directory).flatMap((name) => {
-    const path = join(directory, name);
-    return statSync(path).isDirectory() ? files(path) : path.endsWith('.ts') ? [path] : [];
-  });
-}
-
-/** Rule id → files below `directory` that name it, ranges such as `INIT-11…22` or `INIT-11..22` included. */
-function mentions(directory, ids) {
-  const found = new Map(ids.map((id) => [id, new Set()]));
-  for (const path of files(directory)) {
-    const text = readFileSync(path, 'utf8');
-    const name = relative(root, path);
-    for (const match of text.matchAll(
-      /\b([A-Z][A-Z0-9]*(?:-[A-Z][A-Z0-9]*)?)-(\d\d)(?:(?:…|\.\.\.?|–)(?:[A-Z0-9-]*-)?(\d\d))?\b/g,
-    )) {
-      const first = Number(match[2]);
-      const last = match[3] === undefined ? first : Number(match[3]);
-      for (let n = first; n <= Math.min(last, first + 60); n++) {
-        found.get(`${match[1]}-${String(n).padStart(2, '0')}`)?.add(name);
-      }
-    }
+/** The rules that a text names, ranges such as `INIT-11…22` or `INIT-11..22` included. */
+function* rulesIn(text) {
+  for (const match of text.matchAll(
+    /\b([A-Z][A-Z0-9]*(?:-[A-Z][A-Z0-9]*)?)-(\d\d)(?:(?:…|\.\.\.?|–)(?:[A-Z0-9-]*-)?(\d\d))?\b/g,
+  )) {
+    const first = Number(match[2]);
+    const last = match[3] === undefined ? first : Number(match[3]);
+    for (let n = first; n <= Math.min(last, first + 60); n++) yield `${match[1]}-${String(n).padStart(2, '0')}`;
   }
-  return found;
 }
 
 const rules = parse(readFileSync(join(root, 'spec', 'rules.yaml'), 'utf8'));
 const ids = rules.map((rule) => rule.id);
-const sources = mentions(join(root, 'src'), ids);
-const tests = mentions(join(root, 'tests'), ids);
+const sources = mentions(files(join(root, 'src')), ids, rulesIn);
+const tests = mentions(files(join(root, 'tests')), ids, rulesIn);
 const verified = (id) => [...sources.get(id)].some((path) => path.startsWith('src/ndis/verifier/'));
 
-const short = (paths) =>
-  [...paths]
-    .sort()
-    .map((path) => path.replace(/^(src|tests)\//, ''))
-    .join('<br>');
 const rows = rules.map((rule) => {
   const implemented = [...sources.get(rule.id)].filter((path) => !path.startsWith('src/ndis/verifier/'));
-  return `| ${rule.id} | ${rule.level} | ${rule.who.join(', ')} | ${short(implemented)} | ${verified(rule.id) ? 'yes' : ''} | ${short(tests.get(rule.id))} |`;
+  return `| ${rule.id} | ${rule.level} | ${rule.who.join(', ')} | ${cell(implemented)} | ${verified(rule.id) ? 'yes' : ''} | ${cell(tests.get(rule.id))} |`;
 });
 const count = (test) => rules.filter((rule) => test(rule.id)).length;
 const text = `# The contract's rules, and where they are kept
@@ -61,12 +42,4 @@ ${rules.length} rules: ${count((id) => sources.get(id).size > 0)} named by sourc
 ${rows.join('\n')}
 `;
 
-const target = join(root, 'docs', 'rules.md');
-if (process.argv.includes('--check')) {
-  if (readFileSync(target, 'utf8') !== text) {
-    console.error('docs/rules.md is stale: run npm run rules.');
-    process.exit(1);
-  }
-} else {
-  writeFileSync(target, text);
-}
+writePage('rules.md', text, 'npm run rules');

@@ -16,12 +16,28 @@ export type ConnectionOwnerName = 'host' | 'offloading' | 'offloaded' | 'uploadi
 export type CloseReason = null | 'ECONNRESET' | 'ETIMEDOUT' | 'ECONNREFUSED' | 'ECONNABORTED' | 'EHOSTUNREACH';
 
 /**
+ * Trouble that does not end a connection (RFC 9293 section 3.9.1.8): a router or the peer's host said so by ICMP, or a segment
+ * was retransmitted three times without an answer. Retransmission goes on.
+ */
+export type SoftError =
+  | 'host-unreachable'
+  | 'port-unreachable'
+  | 'time-exceeded'
+  | 'parameter-problem'
+  | 'excessive-retransmission';
+
+/**
  * What the application wants to hear. Calls come from within `HostStack.advance` and never while the connection is
  * being processed, so every method of the connection may be called from them.
  */
 export interface ConnectionHandlers {
   /** The connection is established (also for an accepted one whose handlers were set at once). */
   connected?(connection: Connection): void;
+  /**
+   * The peer has announced urgent data, or more of it than before: `Connection.urgentBytes` says how far it reaches. It is read
+   * like all other data (RFC 9293 section 3.8.5, MUST-32).
+   */
+  urgent?(connection: Connection): void;
   /** There are unread bytes. Said again only after `read` has returned everything and more has come. */
   readable?(connection: Connection): void;
   /** After `send` returned false: what is buffered has fallen below the limit. */
@@ -30,6 +46,12 @@ export interface ConnectionHandlers {
   peerClosed?(connection: Connection): void;
   /** The connection is over; the last call. In good order it comes after `peerClosed`. */
   closed?(connection: Connection, reason: CloseReason): void;
+  /**
+   * Trouble that did not end the connection: ERROR_REPORT of RFC 9293 section 3.9.1.8 (MUST-47, SHLD-9, SHLD-25). Who leaves it
+   * out hears of none (SHLD-20). While the connection is offloaded the target reports to the neighbor cache alone, and
+   * retransmissions are not told.
+   */
+  softError?(connection: Connection, error: SoftError): void;
   /** Another owner runs the connection now; see `Connection.owner` and `Connection.history`. */
   ownerChanged?(connection: Connection): void;
 }

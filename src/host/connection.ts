@@ -16,6 +16,7 @@ import {
   type ConnectionOwnerName,
   type HistoryEntry,
   type OffloadResult,
+  type SoftError,
 } from './connection-types.ts';
 import type { HostCore } from './core.ts';
 import type { Path, PathMember } from './path/path.ts';
@@ -54,7 +55,7 @@ export interface MoveAnswer {
 const NO_HISTORY: readonly HistoryEntry[] = [];
 
 /** What the application has not been told yet, as bits. */
-export const ConnectionEvent = { CONNECTED: 1, READABLE: 2, DRAINED: 4, OWNER_CHANGED: 8 } as const;
+export const ConnectionEvent = { CONNECTED: 1, READABLE: 2, DRAINED: 4, OWNER_CHANGED: 8, URGENT: 16 } as const;
 
 export class Connection implements PathMember {
   readonly localAddress: IpAddress;
@@ -153,6 +154,23 @@ export class Connection implements PathMember {
     if (this.sendBufferedBytes < this.sendLimit) return true;
     this.drainAwaited = true;
     return false;
+  }
+
+  /**
+   * As `send`, with the URGENT flag: the peer's application is asked to hurry up to the end of these bytes (RFC 9293 section
+   * 3.8.5, MUST-30). New applications SHOULD NOT use it (SHLD-13); middleboxes clear it, and stacks disagree about the last
+   * byte. No offload target sends urgent data: the connection comes back first, and stays until it is acknowledged.
+   */
+  sendUrgent(bytes: Uint8Array): boolean {
+    const { bytesSent } = this.counters;
+    const goesOn = this.send(bytes);
+    if (this.counters.bytesSent > bytesSent) this.urgentSendEnd = this.counters.bytesSent;
+    return goesOn;
+  }
+
+  /** Bytes that are still to be read before the end of the peer's urgent data, those included that have not come yet (MUST-33). */
+  get urgentBytes(): number {
+    return Math.max(0, this.urgentEnd - (this.counters.bytesReceived - this.received.length));
   }
 
   /**
@@ -339,6 +357,12 @@ export class Connection implements PathMember {
   events = 0;
   /** Finished moves whose callers have not been told, in their order; null when there are none. @internal */
   results: MoveAnswer[] | null = null;
+  /** Where in the stream that we send urgent data ends, bytes from its start; behind what is acknowledged while it matters. */
+  private urgentSendEnd = 0;
+  /** Where in the stream that we receive urgent data ends. */
+  private urgentEnd = 0;
+  /** Soft errors that the application has not been told, each once; null when there are none. @internal */
+  softErrors: SoftError[] | null = null;
   /** The connection is over; the application may not know yet. @internal */
   closed: { readonly reason: CloseReason } | null = null;
   /** @internal */
@@ -395,6 +419,19 @@ export class Connection implements PathMember {
     this.entries = kept.concat({ at: this.services.core.tcp.now, kind, reason, microseconds });
   }
 
+  /** Bytes from the first unacknowledged one to the end of our urgent data; 0 when there is none. @internal */
+  get urgentAhead(): number {
+    return Math.max(0, this.urgentSendEnd - this.counters.bytesAcknowledged);
+  }
+
+  /** The peer's urgent data ends `ahead` bytes behind what was received. @internal */
+  urgentAdvanced(ahead: number): void {
+    const end = this.counters.bytesReceived + ahead;
+    if (end <= this.urgentEnd) return;
+    this.urgentEnd = end;
+    this.raise(ConnectionEvent.URGENT);
+  }
+
   /** `bytes` were acknowledged by the peer. @internal */
   acknowledged(bytes: number): void {
     this.sendBufferedBytes -= bytes;
@@ -420,6 +457,14 @@ export class Connection implements PathMember {
   /** @internal */
   raise(event: number): void {
     this.events |= event;
+    this.services.schedule(this);
+  }
+
+  /** Trouble that the application may want to hear of (RFC 9293 section 3.9.1.8). @internal */
+  report(error: SoftError): void {
+    if (this.handlers.softError === undefined || this.softErrors?.includes(error)) return;
+    this.softErrors ??= [];
+    this.softErrors.push(error);
     this.services.schedule(this);
   }
 

@@ -10,6 +10,7 @@ export {
   type ConnectionOwnerName,
   type HistoryEntry,
   type OffloadResult,
+  type SoftError,
 } from './connection-types.ts';
 export { HostStatistics } from './core.ts';
 export { neighborStateName } from './framing/neighbor.ts';

@@ -5,12 +5,17 @@ import { type Connection, ConnectionEvent } from './connection.ts';
 export function notify(connection: Connection): void {
   // Nobody knows the connection before its listener has handed it out.
   if (connection.listener !== null) return;
-  const { events, results } = connection;
+  const { events, results, softErrors } = connection;
   connection.events = 0;
   connection.results = null;
+  if (softErrors !== null) {
+    connection.softErrors = null;
+    for (const error of softErrors) connection.handlers.softError?.(connection, error);
+  }
   if (events & ConnectionEvent.CONNECTED) connection.handlers.connected?.(connection);
   if (results !== null) for (const { done, result } of results) done(result);
   if (events & ConnectionEvent.OWNER_CHANGED) connection.handlers.ownerChanged?.(connection);
+  if (events & ConnectionEvent.URGENT) connection.handlers.urgent?.(connection);
   if (events & ConnectionEvent.READABLE && connection.received.length > 0) connection.handlers.readable?.(connection);
   if (events & ConnectionEvent.DRAINED && !connection.abortRequested) connection.handlers.drained?.(connection);
   if (isPeerCloseDue(connection) && hasEverything(connection)) {

@@ -36,6 +36,8 @@ import { Transport } from './transport/transport.ts';
 export interface ListenOptions {
   /** 0 lets the stack choose. */
   readonly port: number;
+  /** The one of our addresses to listen on; by default all (RFC 9293 section 3.9.1.1). */
+  readonly address?: IpAddress;
   /** Most connections that are half open, and most that wait to be accepted; by default 128. */
   readonly backlog?: number;
   /** For the connections that are accepted. */
@@ -173,7 +175,8 @@ export class HostStack {
    * @throws Error when the port is taken.
    */
   listen(options: ListenOptions, handler: AcceptHandler): Listener {
-    return this.transport.listen(options.port, options.backlog ?? DEFAULT_BACKLOG, options.connection ?? {}, handler);
+    const { port, address = null, backlog = DEFAULT_BACKLOG, connection = {} } = options;
+    return this.transport.listen(port, address, backlog, connection, handler);
   }
 
   /** Opens a connection. What becomes of it is told to the handlers. @throws Error when no local port is free. */

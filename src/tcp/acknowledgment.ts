@@ -89,6 +89,7 @@ function newAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
   d.sndUna = ack;
   if (before(d.sndNxt, ack)) d.sndNxt = ack;
   cb.scoreboard?.advance(ack);
+  if (cb.urgentPending && atOrAfter(ack, cb.sndUp)) cb.urgentPending = false;
   cb.limitedTransmitBytes = 0;
   cb.progressed = true;
   cb.disposition |= Disposition.FORWARD_PROGRESS;

@@ -13,7 +13,7 @@ import { Disposition } from './disposition.ts';
 import { enterEstablished } from './established.ts';
 import { output } from './output.ts';
 import { after, before } from './sequence.ts';
-import { TcpState } from './state.ts';
+import { canReceive, TcpState } from './state.ts';
 import { noteDuplicate, receiveText, touchFinWait2 } from './text.ts';
 import { lacksTimestamp, pawsRejects, updateTimestampRecent } from './timestamps.ts';
 import { sendAck, sendReset, sendSyn } from './transmit.ts';
@@ -90,7 +90,8 @@ function synchronizedArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeade
   acknowledge(tcp, cb, header);
   accepted(tcp, cb);
 
-  // Sixth, URG: the text is taken like any other; seventh, text; eighth, FIN.
+  // Sixth, URG; seventh, text, which is taken whether or not it is urgent; eighth, FIN.
+  if (flags & TcpFlag.URG) urgentArrives(cb, header);
   if (header.payloadLength > 0 || flags & TcpFlag.FIN) takeText(tcp, cb, header, buffer);
 }
 
@@ -205,6 +206,16 @@ function accepted(tcp: TcpContext, cb: ControlBlock): void {
     cb.keepAliveDeadline = tcp.ticks + cb.cached.kaTimeout;
   }
   touchFinWait2(tcp, cb);
+}
+
+/**
+ * Sixth: the urgent pointer points behind the urgent data, which may be of any length and need not be there yet (RFC 9293
+ * section 3.8.5, MUST-30, MUST-31, MUST-62; MUST-66: whatever the window is). A pointer to what was delivered says nothing.
+ */
+function urgentArrives(cb: ControlBlock, header: TcpHeader): void {
+  if (!canReceive(cb.delegated.state)) return;
+  const ahead = (header.sequence + header.urgentPointer - cb.delegated.rcvNxt) | 0;
+  if (ahead > 0) cb.owner.urgent?.(cb, ahead);
 }
 
 /** Trims the segment to the window, front and back, and processes what is left. */

@@ -5,7 +5,8 @@ import type { ControlBlock } from './control-block.ts';
 import { arm, enterClosed } from './deadlines.ts';
 import { agreeOnOptions } from './established.ts';
 import { output } from './output.ts';
-import { canReceive, TcpState } from './state.ts';
+import { after } from './sequence.ts';
+import { canReceive, isSynchronized, TcpState } from './state.ts';
 import { acceptableSequence, sendAck, sendReset, sendSyn } from './transmit.ts';
 import { TIMER_NOT_RUNNING } from './variables.ts';
 import { updateSegmentSizes, wantsLateWindowUpdate, wantsWindowUpdate } from './window.ts';
@@ -73,6 +74,22 @@ function startOpening(tcp: TcpContext, cb: ControlBlock, iss: number, state: Tcp
 export function send(tcp: TcpContext, cb: ControlBlock, bytes: Uint8Array): void {
   cb.sendQueue.append(bytes);
   output(tcp, cb);
+}
+
+/**
+ * SEND with the URGENT flag, in place of `send`, when the bytes are queued: those up to `end` bytes behind SND.UNA are urgent.
+ * Segments that begin before that carry URG until it is acknowledged; the peer hears of it at once, also when its window is
+ * closed (RFC 9293 sections 3.8.5 and 3.10.2; MUST-30, MUST-31). New applications should not do this.
+ */
+export function markUrgent(tcp: TcpContext, cb: ControlBlock, end: number): void {
+  const d = cb.delegated;
+  const first = isSynchronized(d.state) ? d.sndUna : (cb.iss + 1) | 0;
+  const up = (first + end) | 0;
+  if (!cb.urgentPending || after(up, cb.sndUp)) cb.sndUp = up;
+  cb.urgentPending = true;
+  const before = tcp.statistics.outSegments;
+  output(tcp, cb);
+  if (isSynchronized(d.state) && tcp.statistics.outSegments === before) sendAck(tcp, cb);
 }
 
 /** CLOSE: no more SENDs; a FIN follows what is queued. The state moves at once (RFC 9293 section 3.10.4). */

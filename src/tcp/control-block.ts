@@ -29,6 +29,11 @@ export interface ConnectionOwner {
    * `cb.receiveBuffered` already; the owner takes them off with `consumed` when somebody has read them.
    */
   deliver(cb: ControlBlock, buffer: Uint8Array, offset: number, length: number): void;
+  /**
+   * The peer's urgent data ends `ahead` bytes, more than none, behind the last one that was delivered (RFC 9293 section 3.8.5,
+   * MUST-32). Called before the text of the segment is. An owner that refuses urgent data needs no such method.
+   */
+  urgent?(cb: ControlBlock, ahead: number): void;
   /** `bytes` more of the send queue were acknowledged and have been released. */
   acknowledged(cb: ControlBlock, bytes: number): void;
   /** The earliest timer of the connection is due: the owner calls `timersExpire` and applies what it answers. */
@@ -54,6 +59,8 @@ export class ControlBlock extends WheelEntry {
 
   /** Bytes of IP and TCP headers without options that the path MTU must hold: 40 for IPv4, 60 for IPv6. */
   readonly headerOverhead: number;
+  /** Bytes of IP options that every datagram of the connection carries (RFC 9293 section 3.7.1 IPoptionsize), 0…40. */
+  ipOptionBytes = 0;
   /** Path MTU, bytes (RFC 9293 section 3.7.2). */
   pathMtu: number;
   /** Upper bound of segment sizes set by the user, announced and used; 0 when there is none. */
@@ -77,6 +84,9 @@ export class ControlBlock extends WheelEntry {
   highRxt = 0;
   /** Segments of new data sent by limited transmit (RFC 3042) on the current duplicate ACKs, bytes. */
   limitedTransmitBytes = 0;
+  /** Our urgent data ends in front of `sndUp`, SND.UP, and is not acknowledged (RFC 9293 section 3.8.5). */
+  urgentPending = false;
+  sndUp = 0;
   /** Sequence number whose acknowledgment ends the timed round trip, and when it was sent; `timing` says that one runs. */
   timedSequence = 0;
   timedAt = 0;

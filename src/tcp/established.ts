@@ -10,8 +10,16 @@ import { TcpState } from './state.ts';
 import { TcpConstantFlag } from './variables.ts';
 import { updateSegmentSizes } from './window.ts';
 
-/** MSS of a peer that announces none, IPv4 (RFC 9293 section 3.7.1, MUST-15). */
-const DEFAULT_REMOTE_MSS = 536;
+/** The least MTUs that every host takes (RFC 9293 section 3.7.1): 576 for IPv4, 1280 for IPv6. */
+const LEAST_MTU_IPV4 = 576;
+const LEAST_MTU_IPV6 = 1280;
+/** `ControlBlock.headerOverhead` of IPv4. */
+const IPV4_OVERHEAD = 40;
+
+/** MSS of a peer that announces none: 536, or 1220 over IPv6 (RFC 9293 section 3.7.1, MUST-15). */
+function defaultRemoteMss(cb: ControlBlock): number {
+  return (cb.headerOverhead === IPV4_OVERHEAD ? LEAST_MTU_IPV4 : LEAST_MTU_IPV6) - cb.headerOverhead;
+}
 
 /**
  * Keeps of what we offered, or would accept (`cb.constant.flags`), what the peer's SYN has as well: RFC 7323 sections
@@ -19,7 +27,7 @@ const DEFAULT_REMOTE_MSS = 536;
  */
 export function agreeOnOptions(tcp: TcpContext, cb: ControlBlock, syn: TcpHeader): void {
   const c = cb.constant;
-  const announced = syn.maximumSegmentSize === 0 ? DEFAULT_REMOTE_MSS : syn.maximumSegmentSize;
+  const announced = syn.maximumSegmentSize === 0 ? defaultRemoteMss(cb) : syn.maximumSegmentSize;
   // What the user wants smaller travels with the connection as if the peer had asked for it.
   c.remoteMss = cb.maximumSegmentSize > 0 ? Math.min(announced, cb.maximumSegmentSize) : announced;
   if (syn.windowScale < 0) {

@@ -2,7 +2,7 @@
 
 export { segmentArrives } from './arrival.ts';
 export { blackHoleMtu } from './black-hole.ts';
-export { abort, closeSend, consumed, openActive, openFromCookie, openPassive, send } from './calls.ts';
+export { abort, closeSend, consumed, markUrgent, openActive, openFromCookie, openPassive, send } from './calls.ts';
 export { type CongestionControlName, createCongestionControl } from './congestion/index.ts';
 export { type RandomInt32, TcpContext, TcpStatistics } from './context.ts';
 export { type ConnectionOwner, ControlBlock } from './control-block.ts';

@@ -56,7 +56,9 @@ function fillWindows(tcp: TcpContext, cb: ControlBlock): void {
     const windowRoom = d.sndWnd - offset;
     const congestionRoom = d.cWnd + cb.limitedTransmitBytes - bytesInFlight(cb);
     if (congestionRoom < unsent && congestionRoom < windowRoom) cb.cwndLimited = true;
-    let length = Math.min(unsent, windowRoom, congestionRoom, cb.segmentLimit);
+    // A link that cuts segments would repeat the urgent pointer in every piece, where it means another place.
+    const limit = cb.urgentPending ? cb.sendMss : cb.segmentLimit;
+    let length = Math.min(unsent, windowRoom, congestionRoom, limit);
     if (length <= 0) {
       // A FIN alone needs room in the peer's window, but none in ours: its one octet cannot congest anything.
       if (unsent === 0 && finDue && windowRoom > 0) transmitData(tcp, cb, d.sndNxt, 0, true);

@@ -81,6 +81,10 @@ function synTimeout(tcp: TcpContext, cb: ControlBlock): void {
     return;
   }
   cb.synRetransmissions++;
+  // R1 and R2 are as for data, R2 is counted apart (RFC 9293 section 3.8.3, MUST-22).
+  if (cb.synRetransmissions === tcp.parameters.doubtReachabilityRetransmissions) {
+    cb.disposition |= Disposition.NEIGHBOR_IN_DOUBT;
+  }
   sendSyn(tcp, cb);
 }
 

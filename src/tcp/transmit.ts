@@ -140,8 +140,17 @@ function emit(
   } else {
     h.acknowledgment = 0;
   }
+  if (cb.urgentPending) writeUrgentPointer(cb, h);
   tcp.statistics.outSegments++;
   cb.owner.transmit(cb, h, offset, length);
+}
+
+/** The urgent pointer points to the octet behind the urgent data, or as far as 16 bits reach (RFC 9293 section 3.8.5, MUST-62). */
+function writeUrgentPointer(cb: ControlBlock, h: TcpHeader): void {
+  const ahead = (cb.sndUp - h.sequence) | 0;
+  if (ahead <= 0 || h.flags & (TcpFlag.SYN | TcpFlag.RST)) return;
+  h.flags |= TcpFlag.URG;
+  h.urgentPointer = Math.min(ahead, 0xffff);
 }
 
 /** SYN options: what we offer, or in a SYN-ACK what both sides know (RFC 7323 section 1.3, RFC 2018 section 2). */

@@ -15,13 +15,16 @@ const MINIMUM_MSS = 48;
 export function updateSegmentSizes(cb: ControlBlock, segmentLimit: number): void {
   const options = cb.constant.flags & TcpConstantFlag.TIMESTAMP_ENABLED ? TIMESTAMP_OPTION_BYTES : 0;
   const path = largestSegment(cb);
-  cb.sendMss = Math.max(MINIMUM_MSS, Math.min(cb.constant.remoteMss, path)) - options;
+  cb.sendMss = Math.max(MINIMUM_MSS, Math.min(cb.constant.remoteMss, path) - cb.ipOptionBytes) - options;
   cb.receiveMss = Math.max(MINIMUM_MSS, path) - options;
-  cb.segmentLimit = Math.max(cb.sendMss, Math.min(segmentLimit, 0xffff - cb.headerOverhead - options));
+  cb.segmentLimit = Math.max(
+    cb.sendMss,
+    Math.min(segmentLimit, 0xffff - cb.headerOverhead - cb.ipOptionBytes - options),
+  );
   cb.segmentLimit -= cb.segmentLimit % cb.sendMss;
 }
 
-/** Payload with options of the largest segment that path and user allow, bytes. */
+/** Payload with options of the largest segment that path and user allow, bytes, IP options not counted. */
 export function largestSegment(cb: ControlBlock): number {
   const path = cb.pathMtu - cb.headerOverhead;
   return cb.maximumSegmentSize > 0 ? Math.min(path, cb.maximumSegmentSize) : path;

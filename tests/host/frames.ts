@@ -1,13 +1,17 @@
 /** Frames that tests let others send to a host: IPv6, ICMPv6, Neighbor Discovery, fragments. */
 import {
   DropReason,
+  ETHERNET_HEADER_LENGTH,
   EthernetHeader,
   EtherType,
   finishIcmpv6Checksum,
+  ICMPV4_HEADER_LENGTH,
+  IPV4_HEADER_LENGTH,
   IPV6_HEADER_LENGTH,
   IpAddress,
   IpPacket,
   IpProtocol,
+  Ipv4Header,
   Ipv6Header,
   MacAddress,
   multicastMacAddress,
@@ -16,8 +20,14 @@ import {
   parseIp,
   setIpv6Addresses,
   writeEthernet,
+  writeIcmpv4Error,
+  writeIpv4,
   writeIpv6,
 } from '../../src/wire/index.ts';
+import type { TestHost } from './world.ts';
+
+export const ROUTER = ip('10.0.0.254');
+export const ROUTER_MAC = MacAddress.fromWords(0x0200, 0xfe);
 
 export const BODY = 14 + IPV6_HEADER_LENGTH;
 
@@ -72,4 +82,26 @@ export function packetOf(frame: Uint8Array): IpPacket | null {
   if (parseEthernet(frame, 0, frame.length, ethernet) !== DropReason.NONE) return null;
   const { payloadOffset, payloadLength, etherType } = ethernet;
   return parseIp(frame, payloadOffset, payloadLength, etherType, packet) === DropReason.NONE ? packet : null;
+}
+
+/** A frame from anywhere to a host: an IP datagram with this payload. */
+export function datagram(to: TestHost, source: IpAddress, protocol: number, payload: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(ETHERNET_HEADER_LENGTH + IPV4_HEADER_LENGTH + payload.length);
+  writeEthernet(frame, 0, to.adapter.macAddress.bytes, ROUTER_MAC.bytes, EtherType.IPV4, 0, 0);
+  const ip = new Ipv4Header();
+  ip.source = source.word0;
+  ip.destination = to.address.word0;
+  ip.protocol = protocol;
+  ip.totalLength = IPV4_HEADER_LENGTH + payload.length;
+  writeIpv4(ip, frame, ETHERNET_HEADER_LENGTH);
+  frame.set(payload, ETHERNET_HEADER_LENGTH + IPV4_HEADER_LENGTH);
+  return frame;
+}
+
+/** What a router says about a frame that a host sent. */
+export function icmpAbout(to: TestHost, frame: Uint8Array, type: number, code: number, mtu: number): Uint8Array {
+  const quoted = frame.slice(ETHERNET_HEADER_LENGTH, ETHERNET_HEADER_LENGTH + IPV4_HEADER_LENGTH + 8);
+  const message = new Uint8Array(ICMPV4_HEADER_LENGTH + quoted.length);
+  writeIcmpv4Error(message, 0, type, code, mtu, quoted);
+  return datagram(to, ROUTER, IpProtocol.ICMPV4, message);
 }

@@ -116,6 +116,38 @@ describe('listeners', () => {
     expect(listener.port).toBeGreaterThanOrEqual(49_152);
   });
 
+  it('listens on one address, beside others on the same port, and next to openings from it (MUST-41…43)', () => {
+    const second = IpAddress.parse('10.0.0.77') as IpAddress;
+    const addresses = [{ address: second, prefixLength: 24 }];
+    const world = new World({ b: { stack: { addresses } } });
+    const { stack } = world.b;
+    const accepted: [string, Connection][] = [];
+    // An opening from port 80 is under way: a listener there neither fails nor touches it.
+    const opening = stack.connect({ address: world.a.address, port: 4000, localPort: 80 });
+    world.step();
+    expect(opening.state).toBe(TcpState.SYN_SENT);
+    const first = stack.listen({ port: 80, address: world.b.address }, (c) => accepted.push(['first', c]));
+    const other = stack.listen({ port: 80, address: second }, (c) => accepted.push(['second', c]));
+    for (const address of [second, world.b.address, undefined]) {
+      expect(() => stack.listen({ port: 80, address }, () => {})).toThrow('EADDRINUSE');
+    }
+    const reach = (address: IpAddress) => new Peer(world.a.stack.connect({ address, port: 80 }));
+    const clients = [reach(world.b.address), reach(second)];
+    world.until(() => accepted.length === 2);
+    expect(accepted.map(([name, { localAddress }]) => [name, localAddress])).toEqual([
+      ['first', world.b.address],
+      ['second', second],
+    ]);
+    other.close();
+    const refused = reach(second);
+    world.until(() => refused.closed !== undefined);
+    expect(refused.closed).toBe('ECONNREFUSED');
+    first.close();
+    expect(clients.map((client) => client.closed)).toEqual([undefined, undefined]);
+    stack.listen({ port: 80 }, () => {});
+    expect(() => stack.listen({ port: 80, address: second }, () => {})).toThrow('EADDRINUSE');
+  });
+
   it('answers segments to nobody with resets, but not without limit (RFC 9293 section 3.10.7.1)', () => {
     const world = new World();
     world.connect(80);

@@ -24,35 +24,9 @@ import {
   writeArp,
   writeEthernet,
   writeIcmpv4Echo,
-  writeIcmpv4Error,
-  writeIpv4,
 } from '../../src/wire/index.ts';
+import { datagram, icmpAbout, ROUTER_MAC } from './frames.ts';
 import { firstDifference, Peer, pattern, sendAll, type TestHost, World } from './world.ts';
-
-const ROUTER = IpAddress.parse('10.0.0.254') as IpAddress;
-const ROUTER_MAC = MacAddress.fromWords(0x0200, 0xfe);
-
-/** A frame from anywhere to a host: an IP datagram with this payload. */
-function datagram(to: TestHost, source: IpAddress, protocol: number, payload: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(ETHERNET_HEADER_LENGTH + IPV4_HEADER_LENGTH + payload.length);
-  writeEthernet(frame, 0, to.adapter.macAddress.bytes, ROUTER_MAC.bytes, EtherType.IPV4, 0, 0);
-  const ip = new Ipv4Header();
-  ip.source = source.word0;
-  ip.destination = to.address.word0;
-  ip.protocol = protocol;
-  ip.totalLength = IPV4_HEADER_LENGTH + payload.length;
-  writeIpv4(ip, frame, ETHERNET_HEADER_LENGTH);
-  frame.set(payload, ETHERNET_HEADER_LENGTH + IPV4_HEADER_LENGTH);
-  return frame;
-}
-
-/** What a router says about a frame that a host sent. */
-function icmpAbout(to: TestHost, frame: Uint8Array, type: number, code: number, mtu: number): Uint8Array {
-  const quoted = frame.slice(ETHERNET_HEADER_LENGTH, ETHERNET_HEADER_LENGTH + IPV4_HEADER_LENGTH + 8);
-  const message = new Uint8Array(ICMPV4_HEADER_LENGTH + quoted.length);
-  writeIcmpv4Error(message, 0, type, code, mtu, quoted);
-  return datagram(to, ROUTER, IpProtocol.ICMPV4, message);
-}
 
 function arp(operation: number, sender: MacAddress, senderAddress: IpAddress, to: TestHost): Uint8Array {
   const frame = new Uint8Array(ETHERNET_HEADER_LENGTH + ARP_LENGTH);

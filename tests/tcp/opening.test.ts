@@ -112,7 +112,7 @@ describe.each(SEQUENCE_BASES)('SYN-SENT (RFC 9293 3.10.7.3), ISS %i IRS %i', (is
     script.take();
     script.runTo(14_999);
     expect(script.takeTimed()).toEqual(['1000 S -1:-1', '3000 S -1:-1', '7000 S -1:-1']);
-    expect(script.takeSeen()).toBe(0);
+    expect(script.takeSeen()).toBe(Disposition.NEIGHBOR_IN_DOUBT); // R1, as for data (MUST-22)
     script.runTo(15_000);
     expect(script.takeSeen() & Disposition.TIMED_OUT).not.toBe(0);
     expect(script.take()).toEqual([]);
@@ -266,6 +266,12 @@ describe('options of the handshake', () => {
     expect(script.cb.delegated.sndWnd).toBe(1000);
     script.arrive({ ack: 0, window: 1000 });
     expect(script.cb.delegated.sndWnd).toBe(32_000);
+  });
+
+  it('takes 1220 from a peer over IPv6 that announces no MSS (RFC 9293 3.7.1, MUST-15)', () => {
+    const script = Script.synSent({ family: 6 });
+    script.arrive({ flags: 'S.', seq: -1, ack: 0, ts: null });
+    expect([script.cb.sendMss, script.cb.constant.remoteMss]).toEqual([1220, 1220]);
   });
 
   it('takes 536 from a peer that announces no MSS (RFC 9293 3.7.1, MUST-15)', () => {

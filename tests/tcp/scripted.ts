@@ -36,6 +36,8 @@ export interface Incoming {
   readonly length?: number;
   /** Window field as on the wire. */
   readonly window?: number;
+  /** Urgent pointer, as an offset from the sequence number; counts with flag `U`. */
+  readonly urgent?: number;
   readonly mss?: number;
   readonly scale?: number;
   readonly sackOk?: boolean;
@@ -65,6 +67,8 @@ export interface ScriptOptions {
   /** Shift of the peer's windows. */
   readonly sendScale?: number;
   readonly mtu?: number;
+  /** IP version; 4 when absent. */
+  readonly family?: 4 | 6;
   /** MSS that the peer announces. */
   readonly mss?: number;
   readonly cached?: Partial<TcpCachedState>;
@@ -98,6 +102,8 @@ export class Script implements ConnectionOwner {
   /** Disposition bits of everything that happened since the last `takeSeen`. */
   seen = 0;
   delivered = 0;
+  /** Where the peer's urgent data ends, each time that the engine said so: relative to its first byte. */
+  readonly urgentEnds: number[] = [];
   acknowledgedBytes = 0;
   readonly options: ScriptOptions;
   readonly iss: number;
@@ -122,7 +128,15 @@ export class Script implements ConnectionOwner {
     const cached = new TcpCachedState();
     cached.initialRcvWnd = options.receiveBuffer ?? 65_535;
     Object.assign(cached, options.cached);
-    this.cb = new ControlBlock(this.tcp, this, this, constant, cached, 40, options.mtu ?? 1500);
+    this.cb = new ControlBlock(
+      this.tcp,
+      this,
+      this,
+      constant,
+      cached,
+      options.family === 6 ? 60 : 40,
+      options.mtu ?? 1500,
+    );
   }
 
   /** In SYN-SENT: the SYN has left and is still in `take`. */
@@ -312,6 +326,10 @@ export class Script implements ConnectionOwner {
     this.delivered += length;
   }
 
+  urgent(_cb: ControlBlock, ahead: number): void {
+    this.urgentEnds.push(this.delivered + ahead);
+  }
+
   acknowledged(_cb: ControlBlock, bytes: number): void {
     this.acknowledgedBytes += bytes;
   }
@@ -340,6 +358,7 @@ export class Script implements ConnectionOwner {
     const ack = segment.ack === undefined ? d.sndUna : (this.iss + 1 + segment.ack) | 0;
     h.acknowledgment = h.flags & TcpFlag.ACK ? ack : 0;
     h.window = segment.window ?? this.options.window ?? 65_535;
+    h.urgentPointer = segment.urgent ?? 0;
     h.maximumSegmentSize = segment.mss ?? 0;
     h.windowScale = segment.scale ?? -1;
     h.sackPermitted = segment.sackOk ?? false;

@@ -229,6 +229,7 @@ function uploadReason(connection: Connection, io: OffloadedIo): string | null {
   if (io.givenUp) return 'UPLOAD_IN_PROGRESS';
   if (io.abortive === DisconnectPhase.DONE) return 'aborted';
   if (connection.offloadBroken) return 'failed operation'; // UPD-07, QRY-05
+  if (connection.urgentAhead > 0) return 'urgent data'; // no target sends it
   const isOver = connection.finAcknowledged && connection.peerClosed && io.graceful === DisconnectPhase.DONE;
   return isOver ? 'closed' : null;
 }

@@ -153,6 +153,9 @@ export class Initiator {
     if (connection.needsIpOptions) {
       return { status: NdisStatus.OFFLOAD_POLICY, reason: 'the connection needs IP options (INIT-03)' };
     }
+    if (connection.urgentAhead > 0) {
+      return { status: NdisStatus.OFFLOAD_POLICY, reason: 'urgent data is being sent, which no target knows how to' };
+    }
     const { state } = connection;
     if (connection.abortRequested || (state >= 4 && !isOffloadable(state))) {
       return { status: NdisStatus.INVALID_STATE, reason: `the connection is in ${stateName(state)} (INIT-02)` };

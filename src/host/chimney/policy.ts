@@ -27,7 +27,13 @@ export class Policy {
     if (this.environment.settings.offloadPolicy === 'never' || this.status.phase !== 'running') return;
     if (connection.policySuspended || connection.offloadRequest !== null || connection.retryTimer?.armed) return;
     if (connection.shutdownRequested || connection.abortRequested || connection.peerClosed) return;
-    if (connection.state !== TcpState.ESTABLISHED || connection.needsIpOptions || !this.isWorth(connection)) return;
+    if (
+      connection.state !== TcpState.ESTABLISHED ||
+      connection.needsIpOptions ||
+      connection.urgentAhead > 0 ||
+      !this.isWorth(connection)
+    )
+      return;
     connection.requestOffload('policy', ignore);
   }
 

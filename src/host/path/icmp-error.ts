@@ -8,6 +8,7 @@ export const IcmpError = {
   HOST_UNREACHABLE: 1,
   PORT_UNREACHABLE: 2,
   TIME_EXCEEDED: 3,
+  PARAMETER_PROBLEM: 4,
 } as const;
 export type IcmpError = (typeof IcmpError)[keyof typeof IcmpError];
 

@@ -79,9 +79,10 @@ export class Icmp {
         return DropReason.NONE;
       case Icmpv4Type.DESTINATION_UNREACHABLE:
       case Icmpv4Type.TIME_EXCEEDED:
+      case Icmpv4Type.PARAMETER_PROBLEM:
         return this.processError(frame);
       default:
-        // Redirects and source quench are not obeyed (RFC 5927 section 6, RFC 6633).
+        // Redirects and source quench are not obeyed (RFC 9293 MUST-55, RFC 5927 section 6, RFC 6633).
         return DropReason.ICMP_TYPE;
     }
   }
@@ -115,6 +116,7 @@ export class Icmp {
 
   private classify(): IcmpError | null {
     if (this.message.type === Icmpv4Type.TIME_EXCEEDED) return IcmpError.TIME_EXCEEDED;
+    if (this.message.type === Icmpv4Type.PARAMETER_PROBLEM) return IcmpError.PARAMETER_PROBLEM;
     switch (this.message.code) {
       case UnreachableCode.FRAGMENTATION_NEEDED:
         return IcmpError.PACKET_TOO_BIG;
@@ -123,6 +125,7 @@ export class Icmp {
         return IcmpError.PORT_UNREACHABLE;
       case UnreachableCode.NETWORK:
       case UnreachableCode.HOST:
+      case UnreachableCode.SOURCE_ROUTE_FAILED:
       case UnreachableCode.ADMINISTRATIVELY_PROHIBITED:
         return IcmpError.HOST_UNREACHABLE;
       default:

@@ -146,7 +146,9 @@ export class Icmpv6 {
     if (type === Icmpv6Type.PACKET_TOO_BIG) return IcmpError.PACKET_TOO_BIG;
     if (type === Icmpv6Type.TIME_EXCEEDED) return IcmpError.TIME_EXCEEDED;
     if (type === Icmpv6Type.PARAMETER_PROBLEM) {
-      return code === ParameterProblemCode.UNRECOGNIZED_NEXT_HEADER ? IcmpError.PORT_UNREACHABLE : null;
+      return code === ParameterProblemCode.UNRECOGNIZED_NEXT_HEADER
+        ? IcmpError.PORT_UNREACHABLE
+        : IcmpError.PARAMETER_PROBLEM;
     }
     if (code === Icmpv6UnreachableCode.PORT) return IcmpError.PORT_UNREACHABLE;
     return code <= Icmpv6UnreachableCode.REJECT_ROUTE ? IcmpError.HOST_UNREACHABLE : null;

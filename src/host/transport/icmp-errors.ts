@@ -1,7 +1,7 @@
 /**
  * ICMP errors about our segments. An error is believed only when the quoted sequence number is in flight (RFC 5927
- * section 4.1). "Fragmentation needed" and "packet too big" lower the path MTU; the other errors end an opening and nothing else (RFC 5927
- * section 5.2, RFC 5461).
+ * section 4.1). "Fragmentation needed" and "packet too big" lower the path MTU; of the other errors unreachables end an opening,
+ * and the application hears of the rest (RFC 9293 section 3.9.2.2 MUST-54, MUST-56, SHLD-25, SHLD-26; RFC 5927 section 5.2, RFC 5461).
  */
 import { after, atOrAfter, before } from '../../tcp/sequence.ts';
 import { TcpState } from '../../tcp/state.ts';
@@ -12,6 +12,14 @@ import type { HostCore } from '../core.ts';
 import { IcmpError, type IcmpReceiver, type QuotedSegment } from '../path/icmp-error.ts';
 import type { PathTable } from '../path/path-table.ts';
 import type { Transport } from './transport.ts';
+
+/** What the application hears of an error that ends nothing. */
+const SOFT_ERRORS = {
+  [IcmpError.HOST_UNREACHABLE]: 'host-unreachable',
+  [IcmpError.PORT_UNREACHABLE]: 'port-unreachable',
+  [IcmpError.TIME_EXCEEDED]: 'time-exceeded',
+  [IcmpError.PARAMETER_PROBLEM]: 'parameter-problem',
+} as const;
 
 /** Asks the target for the delegated variables of an offloaded connection; null is the answer of a failed query. */
 export type DelegatedQuery = (connection: Connection, answer: (state: TcpDelegatedState | null) => void) => void;
@@ -36,7 +44,7 @@ export class IcmpErrors implements IcmpReceiver {
     if (connection === null || ownership === null) {
       this.core.drops.count(DropReason.ICMP_STALE);
     } else if (ownership.owner === 'offloaded') {
-      if (error === IcmpError.PACKET_TOO_BIG) this.checkInTarget(connection, sequence, pathMtu);
+      this.checkInTarget(connection, error, sequence, pathMtu);
     } else if (ownership.owner === 'host') {
       if (isInFlight(ownership.cb.delegated, sequence)) this.obey(connection, error, pathMtu);
       else this.core.drops.count(DropReason.ICMP_STALE);
@@ -49,19 +57,20 @@ export class IcmpErrors implements IcmpReceiver {
       if (connection.path !== null) this.paths.reduceMtu(connection.path, pathMtu);
       return;
     }
-    if (connection.state !== TcpState.SYN_SENT || error === IcmpError.TIME_EXCEEDED) return;
-    this.transport.end(connection, error === IcmpError.PORT_UNREACHABLE ? 'ECONNREFUSED' : 'EHOSTUNREACH');
+    const isUnreachable = error === IcmpError.PORT_UNREACHABLE || error === IcmpError.HOST_UNREACHABLE;
+    if (connection.state !== TcpState.SYN_SENT || !isUnreachable) connection.report(SOFT_ERRORS[error]);
+    else this.transport.end(connection, error === IcmpError.PORT_UNREACHABLE ? 'ECONNREFUSED' : 'EHOSTUNREACH');
   }
 
   /** The target has the sequence numbers of an offloaded connection: it is asked, one question at a time. */
-  private checkInTarget(connection: Connection, sequence: number, pathMtu: number): void {
+  private checkInTarget(connection: Connection, error: IcmpError, sequence: number, pathMtu: number): void {
     if (connection.queryInFlight) return;
     this.query(connection, (state) => {
       if (state === null) return;
       // The answer is later than the error: what was in flight may just have been acknowledged.
       const recent = (state.sndUna - Math.max(state.maxSndWnd, 0xffff)) | 0;
       if (after(sequence, recent) && before(sequence, state.sndMax)) {
-        if (connection.path !== null) this.paths.reduceMtu(connection.path, pathMtu);
+        this.obey(connection, error, pathMtu);
       } else {
         this.core.drops.count(DropReason.ICMP_STALE);
       }

@@ -2,6 +2,7 @@
  * A listening port (RFC 9293 passive OPEN) with two queues, as kernels have them: connections that are half open, and those
  * that are established and not yet accepted. The backlog bounds each of them.
  */
+import type { IpAddress } from '../../wire/index.ts';
 import type { Connection } from '../connection.ts';
 import type { ConnectionOptions } from '../connection-options.ts';
 
@@ -13,6 +14,8 @@ const MOST_HALF_OPEN = 1024;
 
 export class Listener {
   readonly port: number;
+  /** The one of our addresses that it listens on; null: all. */
+  readonly address: IpAddress | null;
   /** Most connections that are half open, and most that wait to be accepted. */
   readonly backlog: number;
   /** For the connections that it accepts. */
@@ -29,6 +32,7 @@ export class Listener {
   /** Made by `HostStack.listen`. */
   constructor(
     port: number,
+    address: IpAddress | null,
     backlog: number,
     options: ConnectionOptions,
     handler: AcceptHandler,
@@ -36,6 +40,7 @@ export class Listener {
     wake: () => void,
   ) {
     this.port = port;
+    this.address = address;
     this.backlog = backlog;
     this.options = options;
     this.handler = handler;

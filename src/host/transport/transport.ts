@@ -16,6 +16,7 @@ import {
   Disposition,
   isOvertaken,
   isSynchronized,
+  markUrgent,
   openActive,
   output,
   release,
@@ -47,6 +48,7 @@ import type { HostSettings } from '../settings.ts';
 import { ConnectionTable } from './connection-table.ts';
 import { CookieHandshakes } from './cookie-handshakes.ts';
 import { type AcceptHandler, Listener } from './listener.ts';
+import { ListenerTable } from './listener-table.ts';
 import { Nobody } from './nobody.ts';
 import { Openings } from './opening.ts';
 import { type PassiveOpener, PassiveOpenings } from './passive-openings.ts';
@@ -69,7 +71,7 @@ export class Transport implements ConnectionOwner {
   private readonly neighbors: NeighborCache;
   private readonly ip: IpOutput;
   private readonly services: ConnectionServices;
-  private readonly listeners = new Map<number, Listener>();
+  private readonly listeners = new ListenerTable();
   private readonly acceptQueue: Listener[] = [];
   private readonly openings: Openings;
   private readonly ports: EphemeralPorts;
@@ -104,22 +106,38 @@ export class Transport implements ConnectionOwner {
 
   // ---- opening ----
 
-  /** @throws Error when the port is taken. Port 0 asks for any free one. */
-  listen(port: number, backlog: number, options: ConnectionOptions, handler: AcceptHandler): Listener {
+  /**
+   * Passive OPEN: nothing but the listener is made or changed (RFC 9293 section 3.9.1.1, MUST-41); connections that are being
+   * opened from the same port are not in its way (MUST-42). `local` null: on all our addresses (MUST-43). Port 0 asks for any
+   * free one.
+   *
+   * @throws Error when the port is taken on that address
+   */
+  listen(
+    port: number,
+    local: IpAddress | null,
+    backlog: number,
+    options: ConnectionOptions,
+    handler: AcceptHandler,
+  ): Listener {
     const { address } = this.core.interface;
     const chosen = port === 0 ? this.ports.pick(address, 0, (candidate) => !this.listeners.has(candidate)) : port;
-    if (chosen === 0 || this.listeners.has(chosen)) throw new Error(`port ${port} is already listened on (EADDRINUSE)`);
+    if (chosen === 0 || this.listeners.isTaken(chosen, local)) {
+      throw new Error(`port ${port} is already listened on (EADDRINUSE)`);
+    }
     const accept: AcceptHandler = (connection) => {
       connection.listener = null;
       handler(connection);
       this.services.schedule(connection);
     };
     const released = (listener: Listener): void => {
-      this.listeners.delete(listener.port);
+      this.listeners.delete(listener);
     };
     const all = optionsOf(this.settings.connection, options);
-    const listener: Listener = new Listener(chosen, backlog, all, accept, released, () => this.queueAccept(listener));
-    this.listeners.set(chosen, listener);
+    const listener: Listener = new Listener(chosen, local, backlog, all, accept, released, () =>
+      this.queueAccept(listener),
+    );
+    this.listeners.add(listener);
     return listener;
   }
 
@@ -166,7 +184,7 @@ export class Transport implements ConnectionOwner {
 
   /** Closes all listeners. */
   closeListeners(): void {
-    for (const listener of [...this.listeners.values()]) listener.close();
+    for (const listener of this.listeners.all()) listener.close();
   }
 
   // ---- segments ----
@@ -251,8 +269,8 @@ export class Transport implements ConnectionOwner {
 
   /** LISTEN and CLOSED (RFC 9293 sections 3.10.7.2 and 3.10.7.1). */
   private unknownArrives(ip: IpPacket, header: TcpHeader, frame: Uint8Array): void {
-    const listener = this.listeners.get(header.destinationPort);
-    if (listener === undefined) this.nobody.answer(ip, header);
+    const listener = this.listeners.find(header.destinationPort, ip);
+    if (listener === null) this.nobody.answer(ip, header);
     else this.passive.arrives(listener, ip, header, frame);
   }
 
@@ -406,7 +424,9 @@ export class Transport implements ConnectionOwner {
     connection.unsent = null;
     if (canSend(state) || state === TcpState.SYN_SENT || state === TcpState.SYN_RECEIVED) {
       for (const chunk of chunks) cb.sendQueue.append(chunk);
-      output(this.core.tcp, cb);
+      const { urgentAhead } = connection;
+      if (urgentAhead > 0) markUrgent(this.core.tcp, cb, urgentAhead);
+      else output(this.core.tcp, cb);
     } else {
       connection.dropUnacknowledged(connection.unsentBytes);
     }
@@ -438,6 +458,10 @@ export class Transport implements ConnectionOwner {
     (cb.attachment as Connection).deliver(buffer.subarray(offset, offset + length));
   }
 
+  urgent(cb: ControlBlock, ahead: number): void {
+    (cb.attachment as Connection).urgentAdvanced(ahead);
+  }
+
   acknowledged(cb: ControlBlock, bytes: number): void {
     (cb.attachment as Connection).acknowledged(bytes);
   }
@@ -463,8 +487,10 @@ export class Transport implements ConnectionOwner {
       this.neighbors.confirm(connection.path.neighbor);
       if (connection.path.suspectedFrom > 0) this.paths.confirmBlackHole(connection.path);
     }
-    if (disposition & Disposition.NEIGHBOR_IN_DOUBT && connection.path !== null) {
-      this.neighbors.suspect(connection.path.neighbor);
+    if (disposition & Disposition.NEIGHBOR_IN_DOUBT) {
+      // R1: negative advice for the IP layer, and word to the application (RFC 9293 section 3.8.3 MUST-20 (b), SHLD-9).
+      if (connection.path !== null) this.neighbors.suspect(connection.path.neighbor);
+      connection.report('excessive-retransmission');
     }
     if (disposition & Disposition.ESTABLISHED) this.established(connection);
     if (disposition & Disposition.PEER_CLOSED) connection.notePeerClosed();
