@@ -211,7 +211,7 @@ export class HostStack {
   /** Stops listening and aborts every connection. The binding closes when the target has given everything back. */
   close(): void {
     this.isClosing = true;
-    this.transport.closeListeners();
+    this.transport.listeners.close();
     for (const connection of this.transport.connections) connection.abort();
     this.core.defer(() => {}); // `advance` is due, also when there is no connection
   }
@@ -233,7 +233,7 @@ export class HostStack {
       this.receiveFrames();
       this.core.tcp.advance(nowMicroseconds, expire);
       this.core.runDeferred();
-      if (this.transport.acceptPending) this.transport.accept();
+      if (this.transport.listeners.acceptPending) this.transport.listeners.accept();
       this.serviceConnections();
       this.chimney.pump();
       if (this.isClosing) this.closeIfIdle();
@@ -246,7 +246,10 @@ export class HostStack {
   /** When `advance` is needed next, microseconds of the stack's clock; Infinity when nothing is due. */
   nextDeadline(): number {
     const hasWork =
-      this.scheduled.length > 0 || this.incoming.length > 0 || this.core.deferred || this.transport.acceptPending;
+      this.scheduled.length > 0 ||
+      this.incoming.length > 0 ||
+      this.core.deferred ||
+      this.transport.listeners.acceptPending;
     return hasWork ? this.core.tcp.now : this.core.tcp.nextDeadline();
   }
 
@@ -347,7 +350,7 @@ export class HostStack {
   private adapterGone(): void {
     if (this.binding.closed) return;
     for (const connection of this.transport.connections) this.transport.end(connection, 'ECONNABORTED');
-    this.transport.closeListeners();
+    this.transport.listeners.close();
     const received = this.incoming.filter((item): item is NetBufferList => !(item instanceof LentFrame));
     this.incoming = [];
     const chain = linkNetBufferLists(received);

@@ -1,9 +1,16 @@
-/** The listening ports of a stack: on all of its addresses, or each on one of them. */
+/** The listening ports of a stack, on all of its addresses or each on one of them, and those with connections to hand out. */
 import type { IpAddress, IpPacket } from '../../wire/index.ts';
 import type { Listener } from './listener.ts';
 
 export class ListenerTable {
   private readonly byPort = new Map<number, Listener[]>();
+  private readonly acceptQueue: Listener[] = [];
+  private readonly wake: () => void;
+
+  /** `wake` has `HostStack.advance` called. */
+  constructor(wake: () => void) {
+    this.wake = wake;
+  }
 
   /** Whether anybody listens on a port, on whatever address. */
   has(port: number): boolean {
@@ -36,8 +43,31 @@ export class ListenerTable {
     else this.byPort.set(listener.port, left);
   }
 
-  /** All listeners: a copy, which stays as it is. */
-  all(): Listener[] {
-    return [...this.byPort.values()].flat();
+  /** Closes all listeners. */
+  close(): void {
+    for (const listener of [...this.byPort.values()].flat()) listener.close();
+  }
+
+  // ---- connections that wait to be handed out ----
+
+  /** Remembers that a listener may have connections to hand out. */
+  queue(listener: Listener): void {
+    if (!listener.ready || this.acceptQueue.includes(listener)) return;
+    this.acceptQueue.push(listener);
+    this.wake();
+  }
+
+  /** Whether listeners have connections to hand out. */
+  get acceptPending(): boolean {
+    return this.acceptQueue.length > 0;
+  }
+
+  /** Hands out established connections to the application. */
+  accept(): void {
+    // A handler that throws must not cost the others their turn.
+    for (let listener = this.acceptQueue[0]; listener !== undefined; listener = this.acceptQueue[0]) {
+      listener.accept();
+      this.acceptQueue.shift();
+    }
   }
 }

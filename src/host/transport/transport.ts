@@ -65,14 +65,13 @@ const NO_HANDLERS: ConnectionHandlers = Object.freeze({});
 
 export class Transport implements ConnectionOwner {
   readonly connections: ConnectionTable<Connection>;
+  readonly listeners: ListenerTable;
   private readonly core: HostCore;
   private readonly settings: HostSettings;
   private readonly paths: PathTable;
   private readonly neighbors: NeighborCache;
   private readonly ip: IpOutput;
   private readonly services: ConnectionServices;
-  private readonly listeners = new ListenerTable();
-  private readonly acceptQueue: Listener[] = [];
   private readonly openings: Openings;
   private readonly ports: EphemeralPorts;
   private readonly nobody: Nobody;
@@ -94,6 +93,7 @@ export class Transport implements ConnectionOwner {
     this.ip = ip;
     this.services = services;
     this.connections = new ConnectionTable(core.tcp.random());
+    this.listeners = new ListenerTable(() => core.wake());
     this.openings = new Openings(core, settings);
     this.ports = new EphemeralPorts(
       (remote, port) => this.openings.portOffset(this.localFor(remote), remote, port),
@@ -135,7 +135,7 @@ export class Transport implements ConnectionOwner {
     };
     const all = optionsOf(this.settings.connection, options);
     const listener: Listener = new Listener(chosen, local, backlog, all, accept, released, () =>
-      this.queueAccept(listener),
+      this.listeners.queue(listener),
     );
     this.listeners.add(listener);
     return listener;
@@ -166,25 +166,6 @@ export class Transport implements ConnectionOwner {
     connection.openPending = true;
     this.services.schedule(connection);
     return connection;
-  }
-
-  /** Whether listeners have connections to hand out. */
-  get acceptPending(): boolean {
-    return this.acceptQueue.length > 0;
-  }
-
-  /** Hands out established connections to the application. */
-  accept(): void {
-    // A handler that throws must not cost the others their turn.
-    for (let listener = this.acceptQueue[0]; listener !== undefined; listener = this.acceptQueue[0]) {
-      listener.accept();
-      this.acceptQueue.shift();
-    }
-  }
-
-  /** Closes all listeners. */
-  closeListeners(): void {
-    for (const listener of this.listeners.all()) listener.close();
   }
 
   // ---- segments ----
@@ -516,13 +497,7 @@ export class Transport implements ConnectionOwner {
     if (listener === null) return;
     listener.completed(connection);
     if (listener.closed) connection.listener = null;
-    else this.queueAccept(listener);
-  }
-
-  private queueAccept(listener: Listener): void {
-    if (!listener.ready || this.acceptQueue.includes(listener)) return;
-    this.acceptQueue.push(listener);
-    this.core.wake();
+    else this.listeners.queue(listener);
   }
 
   /** The connection is over, and the engine is done with it. */
