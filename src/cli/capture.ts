@@ -9,6 +9,7 @@ const FATE_COMMENTS: Readonly<Record<FrameFate, string | null>> = {
   duplicated: 'doubled by the wire',
   reordered: 'delayed by the wire: others overtake it',
   corrupted: 'damaged on the wire (shown as it was sent)',
+  marked: 'marked "congestion experienced" by the wire (shown as it was sent)',
   'queue-full': 'dropped: the queue of the wire was full',
   'too-large': 'dropped: larger than the MTU of the wire',
 };

@@ -19,6 +19,7 @@ interface DemoOptions {
   readonly loss: number;
   readonly reorder: number;
   readonly duplicate: number;
+  readonly ce: number;
   readonly delay: number;
   readonly bandwidth?: number;
   readonly mtu: number;
@@ -61,6 +62,12 @@ export function addDemoCommand(program: Command): void {
       0.001,
     )
     .option('--duplicate <share>', 'share of frames that the wire doubles', parseProbability, 0.001)
+    .option(
+      '--ce <share>',
+      'share of frames that the wire marks "congestion experienced"; the hosts then use ECN',
+      parseProbability,
+      0,
+    )
     .addOption(new Option('--delay <time>', 'one-way delay of the wire').argParser(parseDuration).default(2_000, '2ms'))
     .option('--bandwidth <rate>', 'speed of the wire, for example 100Mbit; unlimited when left out', parseRate)
     .option('--mtu <bytes>', 'MTU of the wire', parseInteger(SMALLEST_MTU, LARGEST_MTU), 1500)
@@ -111,8 +118,10 @@ function createNetwork(options: DemoOptions, capture: Capture | undefined): Netw
       loss: options.loss,
       reorder: options.reorder,
       duplicate: options.duplicate,
+      congestion: options.ce,
       mtu: options.mtu,
     },
+    client: options.ce > 0 ? { parameters: { ecn: 'request' } } : {},
     server: options.targetConnections === undefined ? {} : { targetLimits: { connections: options.targetConnections } },
     watch: true,
     capture,

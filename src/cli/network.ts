@@ -16,6 +16,7 @@ const REORDER_EXTENT = 2;
 export interface NetworkOptions {
   readonly wire: Partial<DirectionSettings>;
   readonly seed: number;
+  readonly client?: Partial<HostOptions>;
   readonly server: Partial<HostOptions>;
   /** Look at every frame: feed the audit and the capture. */
   readonly watch?: boolean;
@@ -27,6 +28,7 @@ const WIRE_FATES: Readonly<Record<FrameFate, WireFate>> = {
   sent: WireFate.INTACT,
   lost: WireFate.LOST,
   corrupted: WireFate.LOST,
+  marked: WireFate.INTACT,
   'queue-full': WireFate.LOST,
   'too-large': WireFate.LOST,
   duplicated: WireFate.DISTURBED,
@@ -65,6 +67,7 @@ export class Network {
       prefixLength: PREFIX_LENGTH,
       macAddress: '02:00:00:00:00:01',
       offloadPolicy: 'never',
+      ...options.client,
     });
     this.server = new Host({
       name: 'server',
@@ -86,7 +89,7 @@ export class Network {
   }
 
   private observe(time: number, direction: WireDirection, frame: Uint8Array, fate: FrameFate): void {
-    if (fate !== 'sent') this.impairedFrames++;
+    if (fate !== 'sent' && fate !== 'marked') this.impairedFrames++;
     this.audit.frame(frame, WIRE_FATES[fate]);
     this.capture?.record(time, direction === 'a-to-b' ? 'client' : 'server', frame, fate);
   }

@@ -342,6 +342,9 @@ export class Connection implements PathMember {
   /** Datagrams of the connection carry IP options, which no target processes (INIT-03). @internal */
   needsIpOptions = false;
 
+  /** A segment that is held or to be forwarded was marked "congestion experienced" (RFC 3168 section 5). @internal */
+  congestionMarkHeld = false;
+
   /** @internal */
   offloadRequest: MoveRequest | null = null;
   /** @internal */

@@ -1,6 +1,7 @@
 /** What a real network does to frames in one direction, from a seed. */
 
 import { ETHERNET_HEADER_LENGTH, EtherType, readUint16, VLAN_TAG_LENGTH } from '../wire/index.ts';
+import { markCongestion } from './congestion-mark.ts';
 import { DelayQueue } from './delay-queue.ts';
 import type { Random } from './random.ts';
 
@@ -24,6 +25,8 @@ export interface DirectionSettings {
   duplicate: number;
   /** One random bit of the frame is flipped. */
   corrupt: number;
+  /** A packet whose transport uses ECN is marked "congestion experienced" (RFC 3168); others are left alone. */
+  congestion: number;
   /** The largest IP packet, bytes; larger ones are dropped. */
   mtu: number;
 }
@@ -39,17 +42,26 @@ export const PERFECT_DIRECTION: Readonly<DirectionSettings> = {
   reorderExtent: 0,
   duplicate: 0,
   corrupt: 0,
+  congestion: 0,
   mtu: 1500,
 };
 
 /**
  * What became of a frame. Each frame has one fate: impairments exclude each other, drawn in the order lost, corrupted,
- * duplicated, reordered.
+ * duplicated, reordered, marked.
  */
-export type FrameFate = 'sent' | 'lost' | 'duplicated' | 'reordered' | 'corrupted' | 'queue-full' | 'too-large';
+export type FrameFate =
+  | 'sent'
+  | 'lost'
+  | 'duplicated'
+  | 'reordered'
+  | 'corrupted'
+  | 'marked'
+  | 'queue-full'
+  | 'too-large';
 
 /**
- * Sees every frame once, when it is sent and as it was sent (a corrupted frame before the damage).
+ * Sees every frame once, when it is sent and as it was sent (a corrupted frame before the damage, a marked one before the mark).
  *
  * @param timeMicroseconds when the frame was handed to the link
  * @param frame not the observer's: copy what is to be kept
@@ -73,6 +85,7 @@ export class DirectionCounters {
   duplicated = 0;
   reordered = 0;
   corrupted = 0;
+  marked = 0;
   queueFull = 0;
   tooLarge = 0;
 }
@@ -87,7 +100,7 @@ function checkSettings(settings: DirectionSettings): void {
   for (const [name, value] of Object.entries(settings) as [string, number][]) {
     if (!(value >= 0)) throw new RangeError(`${name} is ${value}: a link property must be a number of at least 0`);
   }
-  for (const name of ['loss', 'reorder', 'duplicate', 'corrupt'] as const) {
+  for (const name of ['loss', 'reorder', 'duplicate', 'corrupt', 'congestion'] as const) {
     if (settings[name] > 1) throw new RangeError(`${name} is ${settings[name]}: a probability must be between 0 and 1`);
   }
 }
@@ -177,9 +190,12 @@ export class ImpairedDirection<Direction extends string> {
       this.#reorder(frame, arrival, settings);
       return 'reordered';
     }
-    this.#queue.push(arrival, frame, false);
+    const marked = settings.congestion > 0 && random.chance(settings.congestion) ? markCongestion(frame) : null;
+    this.#queue.push(arrival, marked ?? frame, false);
     this.#overtaken(arrival);
-    return 'sent';
+    if (marked === null) return 'sent';
+    counters.marked += 1;
+    return 'marked';
   }
 
   #reorder(frame: Uint8Array, arrival: number, settings: DirectionSettings): void {

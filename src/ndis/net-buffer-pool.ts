@@ -62,6 +62,7 @@ export class NetBufferListPool {
     list.tcpOffloadBytesTransferred = 0;
     list.tcpReceiveNoPush = false;
     list.tcpReceiveBytesTransferred = 0;
+    list.congestionExperienced = false;
     list.vlanId = 0;
     list.userPriority = 0;
     list.tcpLargeSendMss = 0;

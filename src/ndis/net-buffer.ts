@@ -51,6 +51,11 @@ export class NetBufferList {
   tcpReceiveNoPush = false;
   /** TcpReceiveBytesTransferred: bytes that the host has already placed in a posted non-push request (RECV-34). */
   tcpReceiveBytesTransferred = 0;
+  /**
+   * Ours, beyond the contract: the datagram around a forwarded segment was marked "congestion experienced" (RFC 3168
+   * section 5), which the segment itself does not say (spec/decisions.md 37).
+   */
+  congestionExperienced = false;
   /** Ieee8021QNetBufferListInfo: VLAN of a frame on the ordinary path, 0 none. */
   vlanId = 0;
   /** Ieee8021QNetBufferListInfo: 802.1p priority of a frame on the ordinary path. */

@@ -106,6 +106,7 @@ export interface Scenario {
 }
 
 const FAMILY_SEED = 0x1b56_cafe;
+const ECN_SEED = 0x0ec0_3168;
 
 const KIBIBYTE = 1024;
 const MILLISECOND = 1000;
@@ -116,6 +117,7 @@ export function drawScenario(seed: number): Scenario {
   const random = new Random(seed);
   // A generator of its own: what else is drawn does not depend on it.
   const family = new Random(seed ^ FAMILY_SEED).chance(0.5) ? 6 : 4;
+  const ecn = drawEcn(new Random(seed ^ ECN_SEED));
   const drawn = pick(random, [576, 1006, 1500, 1500, 1500, 4000, 9000]);
   const mtu = family === 4 ? drawn : Math.max(drawn, IPV6_MINIMUM_MTU);
   const healAt = between(random, 500, 4000) * MILLISECOND;
@@ -129,11 +131,20 @@ export function drawScenario(seed: number): Scenario {
     wireSeed: random.int32() >>> 0,
     family,
     mtu,
-    wire: drawWire(random, mtu),
-    machines: { a: drawMachine(random, healAt, mtu, family), b: drawMachine(random, healAt, mtu, family) },
+    wire: { ...drawWire(random, mtu), congestion: ecn.congestion },
+    machines: {
+      a: drawMachine(random, healAt, mtu, family, ecn.a),
+      b: drawMachine(random, healAt, mtu, family, ecn.b),
+    },
     connections,
     healAt,
   };
+}
+
+/** Explicit Congestion Notification (RFC 3168): how often the wire marks, and what the machines make of it. */
+function drawEcn(random: Random): { congestion: number; a: TcpParameters['ecn']; b: TcpParameters['ecn'] } {
+  const settings = ['accept', 'accept', 'request', 'request', 'off'] as const;
+  return { congestion: pick(random, [0, 0.005, 0.02, 0.1]), a: pick(random, settings), b: pick(random, settings) };
 }
 
 function drawWire(random: Random, mtu: number): Partial<DirectionSettings> {
@@ -153,7 +164,13 @@ function drawWire(random: Random, mtu: number): Partial<DirectionSettings> {
   };
 }
 
-function drawMachine(random: Random, healAt: number, mtu: number, family: 4 | 6): MachinePlan {
+function drawMachine(
+  random: Random,
+  healAt: number,
+  mtu: number,
+  family: 4 | 6,
+  ecn: TcpParameters['ecn'],
+): MachinePlan {
   const isCalm = random.chance(0.05);
   const moves = pick(random, [2, 5, 10, 20, 50, 100, 300]) * MILLISECOND;
   const incidents = random.chance(0.4) ? between(random, 100, 1500) * MILLISECOND : Number.POSITIVE_INFINITY;
@@ -164,7 +181,7 @@ function drawMachine(random: Random, healAt: number, mtu: number, family: 4 | 6)
     down: drawChannelDelay(random),
     up: drawChannelDelay(random),
     middlebox: drawMiddlebox(random, healAt, mtu, family),
-    parameters: drawParameters(random),
+    parameters: { ...drawParameters(random), ecn },
     offloadPolicy: pick(random, ['never', 'never', 'never', 'auto', 'always']),
     receiveBufferBytes: pick(random, [2, 8, 32, 64, 128, 1024]) * KIBIBYTE,
     sendBufferBytes: pick(random, [4, 16, 64, 1024]) * KIBIBYTE,

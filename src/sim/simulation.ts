@@ -248,6 +248,11 @@ export class Simulation {
       this.coverage.count('timeouts', timeouts + target.timeouts);
       this.coverage.count('fast retransmits', fastRetransmits + target.fastRetransmits);
       this.coverage.count('window probes', stack.tcpStatistics.windowProbes + target.windowProbes);
+      this.coverage.count('congestion marks received', stack.tcpStatistics.congestionMarks + target.congestionMarks);
+      this.coverage.count(
+        'windows reduced for a mark',
+        stack.tcpStatistics.congestionResponses + target.congestionResponses,
+      );
       this.coverage.count('segments held', statistics.segmentsHeld);
       this.coverage.count('segments forwarded', statistics.segmentsForwarded);
       this.coverage.count('uploads failed', statistics.uploadsFailed);

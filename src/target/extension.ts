@@ -6,6 +6,7 @@ export function partsOfExtension(extension: TcpExtensionState | null): Extension
   const parts: ExtensionPart[] = [];
   if (extension.outOfOrder.length > 0 || extension.outOfOrderFin !== null) parts.push('out-of-order bytes');
   if (extension.scoreboard.length > 0) parts.push('SACK scoreboard');
+  if (extension.ecn !== undefined) parts.push('ECN');
   parts.push('congestion control state', 'RTT precision');
   return parts;
 }

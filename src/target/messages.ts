@@ -152,6 +152,8 @@ export type ToNic =
 export interface ForwardedSegment {
   readonly id: number;
   readonly bytes: Uint8Array;
+  /** Its datagram was marked "congestion experienced" (spec/decisions.md 37). */
+  readonly congestionExperienced: boolean;
 }
 
 /** The settings of NDIS_TCP_CONNECTION_OFFLOAD_PARAMETERS that the engine uses (OID-03…05). */

@@ -14,6 +14,7 @@ import {
   stopRetransmitTimer,
 } from './deadlines.ts';
 import { Disposition } from './disposition.ts';
+import { echoesCongestion, ecnAcknowledged, reduceForEcho } from './ecn.ts';
 import { finPending } from './flight.ts';
 import { duplicateAck, recoveryAck } from './recovery.ts';
 import { measureRoundTrip } from './round-trip.ts';
@@ -41,9 +42,11 @@ export function acknowledge(tcp: TcpContext, cb: ControlBlock, header: TcpHeader
   const ack = header.acknowledgment;
   const sack = (cb.constant.flags & TcpConstantFlag.SACK_ENABLED) !== 0;
   const newlySacked = sack && header.sackCount > 0 ? applySackBlocks(cb, header) : 0;
+  const flightSize = (d.sndMax - d.sndUna) | 0;
   if (after(ack, d.sndUna)) newAck(tcp, cb, header);
   if (isDuplicate(cb, header, sack, newlySacked)) duplicateAck(tcp, cb);
   if (atOrAfter(ack, d.sndUna)) updateSendWindow(tcp, cb, header);
+  if (echoesCongestion(cb, header)) reduceForEcho(tcp, cb, flightSize);
 }
 
 /** RFC 5681 section 2 without SACK; RFC 6675 section 2 with it. The answers to zero-window probes are no duplicates. */
@@ -94,11 +97,13 @@ function newAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
   cb.progressed = true;
   cb.disposition |= Disposition.FORWARD_PROGRESS;
 
+  const echoes = cb.ecn !== 0 && echoesCongestion(cb, header);
+  if (cb.ecn !== 0) ecnAcknowledged(cb, echoes);
   if (cb.inRecovery) {
     recoveryAck(tcp, cb, advanced);
   } else {
     d.dupAckCount = 0;
-    if (cb.cwndLimited) cb.congestion.onAcknowledged(d, advanced, cb.sendMss, cb.rtt.srtt, tcp.now);
+    if (cb.cwndLimited && !echoes) cb.congestion.onAcknowledged(d, advanced, cb.sendMss, cb.rtt.srtt, tcp.now);
   }
   if (cb.recoveryPointValid && after(ack, cb.recoveryPoint)) cb.recoveryPointValid = cb.inRecovery;
 

@@ -4,6 +4,7 @@ import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
 import { enterClosed } from './deadlines.ts';
 import { Disposition } from './disposition.ts';
+import { agreeOnEcnActive } from './ecn.ts';
 import { agreeOnOptions, enterEstablished } from './established.ts';
 import { after, atOrBefore } from './sequence.ts';
 import { TcpState } from './state.ts';
@@ -31,6 +32,7 @@ export function synSentArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHea
   d.rcvNxt = (header.sequence + 1) | 0;
   cb.lastAckSent = d.rcvNxt;
   agreeOnOptions(tcp, cb, header);
+  agreeOnEcnActive(cb, header);
   d.rcvWnd = Math.min(cb.cached.initialRcvWnd, 0xffff);
   // The window of a SYN is not scaled (RFC 7323 section 2.2).
   d.sndWnd = header.window;

@@ -10,6 +10,7 @@ import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
 import { enterClosed, startTimeWait } from './deadlines.ts';
 import { Disposition } from './disposition.ts';
+import { EcnState, noteCongestionMark, reviewEcn } from './ecn.ts';
 import { enterEstablished } from './established.ts';
 import { output } from './output.ts';
 import { after, before } from './sequence.ts';
@@ -61,7 +62,8 @@ function synchronizedArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeade
   }
   // The SYN-ACK of a simultaneous open repeats a SYN that we have: what counts is its ACK (RFC 9293 section 3.5, figure 8).
   if (isSimultaneousSynAck(cb, header)) {
-    flags &= ~TcpFlag.SYN;
+    reviewEcn(cb, header);
+    flags &= ~(TcpFlag.SYN | TcpFlag.ECE | TcpFlag.CWR);
     header.flags = flags;
     header.sequence = (header.sequence + 1) | 0;
     cb.ackNow = true;
@@ -92,6 +94,7 @@ function synchronizedArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeade
 
   // Sixth, URG; seventh, text, which is taken whether or not it is urgent; eighth, FIN.
   if (flags & TcpFlag.URG) urgentArrives(cb, header);
+  if (header.payloadLength > 0 && cb.ecn & EcnState.RECEIVER) noteCongestionMark(tcp, cb, header);
   if (header.payloadLength > 0 || flags & TcpFlag.FIN) takeText(tcp, cb, header, buffer);
 }
 
@@ -141,8 +144,10 @@ function rejectUnacceptable(tcp: TcpContext, cb: ControlBlock, header: TcpHeader
   }
   if (d.state === TcpState.SYN_RECEIVED) {
     // Our SYN-ACK was lost, or both sides opened at once (section 3.5, figure 8: then the answer is an ACK).
-    if (!(header.flags & TcpFlag.ACK)) sendSyn(tcp, cb);
-    else if (mayAnswer(tcp, cb, header)) sendAck(tcp, cb);
+    if (!(header.flags & TcpFlag.ACK)) {
+      if (header.flags & TcpFlag.SYN) reviewEcn(cb, header);
+      sendSyn(tcp, cb);
+    } else if (mayAnswer(tcp, cb, header)) sendAck(tcp, cb);
     return;
   }
   if (mayAnswer(tcp, cb, header)) cb.ackNow = true;

@@ -3,6 +3,7 @@ import type { TcpHeader } from '../wire/tcp-header.ts';
 import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
 import { arm, enterClosed } from './deadlines.ts';
+import { agreeOnEcnPassive } from './ecn.ts';
 import { agreeOnOptions } from './established.ts';
 import { output } from './output.ts';
 import { after } from './sequence.ts';
@@ -29,6 +30,7 @@ export function openPassive(tcp: TcpContext, cb: ControlBlock, syn: TcpHeader, i
   tcp.statistics.passiveOpens++;
   startOpening(tcp, cb, iss, TcpState.SYN_RECEIVED);
   agreeOnOptions(tcp, cb, syn);
+  agreeOnEcnPassive(tcp, cb, syn);
   d.rcvNxt = (syn.sequence + 1) | 0;
   d.sndWnd = syn.window;
   d.maxSndWnd = syn.window;

@@ -29,6 +29,9 @@ export class TcpStatistics {
   outOfOrderSegments = 0;
   /** Segments dropped by PAWS (RFC 7323 section 5.3). */
   pawsDrops = 0;
+  /** Segments with text that had CE on connections with ECN, and windows reduced for an ECE (RFC 3168). */
+  congestionMarks = 0;
+  congestionResponses = 0;
   /** Segments outside the window, answered with an ACK. */
   unacceptableSegments = 0;
   /** ACKs for data never sent, or too old (RFC 5961 section 5). */

@@ -98,6 +98,11 @@ export class ControlBlock extends WheelEntry {
   /** Since when something else than cWnd limits the sender, microseconds; -1 while cWnd does (RFC 9438 section 5.8). */
   unlimitedSince = -1;
 
+  /** `EcnState` bits (RFC 3168). */
+  ecn = 0;
+  /** SND.MAX when the window was reduced for an ECE last. */
+  ecnReductionEnd = 0;
+
   // ---- receiving ----
   /** Bytes delivered to the owner and not yet consumed: they narrow the window. */
   receiveBuffered = 0;

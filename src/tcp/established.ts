@@ -4,6 +4,7 @@ import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
 import { resetKeepAlive, stopRetransmitTimer } from './deadlines.ts';
 import { Disposition } from './disposition.ts';
+import { ecnEstablished } from './ecn.ts';
 import { initialWindow } from './output.ts';
 import { measureRoundTrip } from './round-trip.ts';
 import { TcpState } from './state.ts';
@@ -62,5 +63,6 @@ export function enterEstablished(tcp: TcpContext, cb: ControlBlock, header: TcpH
   d.state = cb.closeRequested ? TcpState.FIN_WAIT_1 : TcpState.ESTABLISHED;
   cb.lastSendAt = tcp.now;
   cb.disposition |= Disposition.ESTABLISHED;
+  ecnEstablished(cb);
   resetKeepAlive(tcp, cb);
 }

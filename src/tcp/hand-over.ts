@@ -84,7 +84,7 @@ export function exportExtension(tcp: TcpContext, cb: ControlBlock): TcpExtension
     cb.congestion.onIdle(cb.unlimitedSince, tcp.now);
     cb.unlimitedSince = tcp.now;
   }
-  return {
+  const extension: TcpExtensionState = {
     revision: 1,
     outOfOrder: cb.reassembly === null ? [] : cb.reassembly.segments(),
     scoreboard: cb.scoreboard === null ? [] : cb.scoreboard.toArray(),
@@ -101,6 +101,8 @@ export function exportExtension(tcp: TcpContext, cb: ControlBlock): TcpExtension
     quickAcks: cb.quickAcks,
     outOfOrderFin: cb.finReceived ? cb.finSequence : null,
   };
+  if (cb.ecn !== 0) extension.ecn = { flags: cb.ecn, reductionEnd: cb.ecnReductionEnd };
+  return extension;
 }
 
 /**
@@ -191,6 +193,10 @@ function adoptExtension(tcp: TcpContext, cb: ControlBlock, extension: TcpExtensi
   cb.timedSequence = extension.timedSequence;
   if (extension.swsDelta >= 0) cb.swsDeadline = tcp.nextTick + extension.swsDelta;
   cb.quickAcks = extension.quickAcks;
+  if (extension.ecn !== undefined) {
+    cb.ecn = extension.ecn.flags;
+    cb.ecnReductionEnd = extension.ecn.reductionEnd;
+  }
   if (extension.outOfOrderFin !== null) {
     cb.finReceived = true;
     cb.finSequence = extension.outOfOrderFin;

@@ -5,6 +5,7 @@
 import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
 import { arm, backedOffRto, isProbing, startPersist } from './deadlines.ts';
+import { EcnState, isHeldByEcho } from './ecn.ts';
 import { bytesInFlight, finPending } from './flight.ts';
 import { recoveryOutput } from './recovery.ts';
 import { before } from './sequence.ts';
@@ -46,6 +47,7 @@ function outputFromNext(tcp: TcpContext, cb: ControlBlock): void {
 /** First what a timeout rolled back, skipping what the peer holds, then new data, as far as the windows allow. */
 function fillWindows(tcp: TcpContext, cb: ControlBlock): void {
   const d = cb.delegated;
+  if (cb.ecn !== 0 && isHeldByEcho(cb)) return;
   for (;;) {
     const board = cb.scoreboard !== null && !cb.scoreboard.isEmpty ? cb.scoreboard : null;
     if (board !== null && before(d.sndNxt, d.sndMax)) d.sndNxt = board.nextUnsacked(d.sndNxt);
@@ -67,6 +69,8 @@ function fillWindows(tcp: TcpContext, cb: ControlBlock): void {
     if (board !== null && before(d.sndNxt, d.sndMax)) {
       length = (board.nextSacked(d.sndNxt, (d.sndNxt + length) | 0) - d.sndNxt) | 0;
     }
+    // CWR belongs on one segment, and not on all that a link would make of a large one (RFC 3168 section 6.1.2).
+    if (cb.ecn & EcnState.REDUCED) length = Math.min(length, cb.sendMss);
     if (length > cb.sendMss) length -= length % cb.sendMss;
     if (!worthSending(tcp, cb, length, unsent, windowRoom)) return;
     transmitData(tcp, cb, d.sndNxt, length, finDue && length === unsent && windowRoom > length);

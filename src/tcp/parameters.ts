@@ -55,6 +55,11 @@ export interface TcpParameters {
   /** Initial congestion window in segments (RFC 6928). */
   readonly initialWindowSegments: number;
   readonly congestionControl: 'cubic' | 'newreno';
+  /**
+   * Explicit Congestion Notification (RFC 3168): never; when the peer asks for it; or asked for by our SYNs too, which are
+   * repeated without when they are not answered.
+   */
+  readonly ecn: 'off' | 'accept' | 'request';
   /** Challenge ACKs a second that the whole stack sends at most, on average (RFC 5961 section 7; spec/decisions.md 21). */
   readonly challengeAcksPerSecond: number;
   /** Most bytes of out-of-order data and bookkeeping kept per connection; more is dropped. */
@@ -92,6 +97,7 @@ export const DEFAULT_TCP_PARAMETERS: TcpParameters = {
   maximumSynRetransmissions: 7,
   initialWindowSegments: 10,
   congestionControl: 'cubic',
+  ecn: 'accept',
   challengeAcksPerSecond: 100,
   outOfOrderLimitSegments: 4096,
   maximumSegmentPayload: 65535,

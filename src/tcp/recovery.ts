@@ -6,6 +6,7 @@ import { MAXIMUM_WINDOW } from './congestion/congestion-control.ts';
 import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
 import { startRetransmitTimer, totalRetransmitTime } from './deadlines.ts';
+import { EcnState, ecnReducedForLoss } from './ecn.ts';
 import { bytesInFlight, finPending } from './flight.ts';
 import type { SackScoreboard } from './sack-scoreboard.ts';
 import { after, atOrAfter, atOrBefore, before, latest } from './sequence.ts';
@@ -48,7 +49,9 @@ function enterRecovery(tcp: TcpContext, cb: ControlBlock, sack: boolean): void {
   tcp.statistics.fastRetransmits++;
   // FlightSize without what limited transmit added to it (RFC 5681 section 3.2 step 2, RFC 6675 section 5 step 4.2).
   const flightSize = Math.min((d.sndMax - d.sndUna) | 0, d.cWnd);
-  cb.congestion.onLoss(d, flightSize, cb.sendMss, tcp.now);
+  // Once for a window of data, whether it was marked or lost (RFC 3168 section 6.1.2).
+  if (!(cb.ecn & EcnState.IN_REDUCTION)) cb.congestion.onLoss(d, flightSize, cb.sendMss, tcp.now);
+  ecnReducedForLoss(cb);
   cb.inRecovery = true;
   cb.recoveryPoint = d.sndMax;
   cb.recoveryPointValid = true;
@@ -92,6 +95,7 @@ export function enterTimeoutRecovery(tcp: TcpContext, cb: ControlBlock): void {
   const d = cb.delegated;
   if (d.retransmit.count === 0) cb.congestion.onTimeout(d, (d.sndMax - d.sndUna) | 0, cb.sendMss, tcp.now);
   d.cWnd = cb.sendMss;
+  ecnReducedForLoss(cb);
   rollBack(cb);
   // A peer that SACKed the byte at SND.UNA without acknowledging it has thrown data away (RFC 2018 section 8).
   const board = cb.scoreboard;

@@ -14,6 +14,7 @@ import {
   stopRetransmitTimer,
 } from './deadlines.ts';
 import { Disposition } from './disposition.ts';
+import { EcnState } from './ecn.ts';
 import { output } from './output.ts';
 import { enterTimeoutRecovery } from './recovery.ts';
 import { isSynchronized, TcpState } from './state.ts';
@@ -91,7 +92,11 @@ function synTimeout(tcp: TcpContext, cb: ControlBlock): void {
 /** RFC 6298 section 5.4–5.6 and RFC 5681 section 3.1; limits of TMR-RTX-01…06. */
 function dataTimeout(tcp: TcpContext, cb: ControlBlock): void {
   const d = cb.delegated;
-  if (d.sndUna === d.sndMax) return;
+  cb.ecn &= ~EcnState.HELD;
+  if (d.sndUna === d.sndMax) {
+    output(tcp, cb);
+    return;
+  }
   d.totalRt += tcp.ticks - cb.retransmitStartedAt;
   if (retransmissionsExhausted(tcp, cb)) {
     cb.disposition |= Disposition.TIMED_OUT;

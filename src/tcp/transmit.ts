@@ -1,9 +1,10 @@
 /** Segments as they leave: header, options and what sending them does to the control block. */
-import { TcpFlag, type TcpHeader } from '../wire/tcp-header.ts';
+import { EcnCodepoint, TcpFlag, type TcpHeader } from '../wire/tcp-header.ts';
 import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
 import { startRetransmitTimer } from './deadlines.ts';
-import { after } from './sequence.ts';
+import { EcnState, ecnFlagsOfSyn } from './ecn.ts';
+import { after, before } from './sequence.ts';
 import { isSynchronized, TcpState } from './state.ts';
 import { TcpConstantFlag, TIMER_NOT_RUNNING } from './variables.ts';
 import { advertisedWindow, largestSegment } from './window.ts';
@@ -31,6 +32,13 @@ export function transmitData(tcp: TcpContext, cb: ControlBlock, sequence: number
   if (length > 0 && offset + length === cb.sendQueue.length) flags |= TcpFlag.PSH;
 
   const isNew = after(end, d.sndMax);
+  // ECT and CWR on text that is new, and no window probe (RFC 3168 sections 6.1.2, 6.1.5 and 6.1.6).
+  let ecn: number = EcnCodepoint.NOT_ECT;
+  if (cb.ecn & EcnState.SENDER && length > 0 && !before(sequence, d.sndMax) && d.sndWnd > 0) {
+    ecn = EcnCodepoint.ECT_0;
+    if (cb.ecn & EcnState.REDUCED) flags |= TcpFlag.CWR;
+    cb.ecn &= ~EcnState.REDUCED;
+  }
   if (((sequence - d.sndMax) | 0) < 0) {
     tcp.statistics.retransmittedSegments++;
     tcp.statistics.retransmittedBytes += Math.min(length, (d.sndMax - sequence) | 0);
@@ -51,7 +59,7 @@ export function transmitData(tcp: TcpContext, cb: ControlBlock, sequence: number
   if (after(end, d.sndNxt)) d.sndNxt = end;
   cb.lastSendAt = tcp.now;
   if (cb.retransmitDeadline === TIMER_NOT_RUNNING) startRetransmitTimer(tcp, cb);
-  emit(tcp, cb, sequence, flags, offset, length);
+  emit(tcp, cb, sequence, flags, offset, length, ecn);
 }
 
 /**
@@ -67,7 +75,7 @@ export function acceptableSequence(cb: ControlBlock): number {
 
 /** Sends an ACK without text. */
 export function sendAck(tcp: TcpContext, cb: ControlBlock): void {
-  emit(tcp, cb, acceptableSequence(cb), TcpFlag.ACK, 0, 0);
+  emit(tcp, cb, acceptableSequence(cb), TcpFlag.ACK, 0, 0, EcnCodepoint.NOT_ECT);
 }
 
 /** Sends the SYN or SYN-ACK of the current state (RFC 9293 section 3.5). */
@@ -85,13 +93,15 @@ export function sendSyn(tcp: TcpContext, cb: ControlBlock): void {
   }
   d.sndNxt = d.sndMax;
   if (cb.retransmitDeadline === TIMER_NOT_RUNNING) startRetransmitTimer(tcp, cb);
-  emit(tcp, cb, cb.iss, d.state === TcpState.SYN_SENT ? TcpFlag.SYN : TcpFlag.SYN | TcpFlag.ACK, 0, 0);
+  const isSynAck = d.state !== TcpState.SYN_SENT;
+  const flags = (isSynAck ? TcpFlag.SYN | TcpFlag.ACK : TcpFlag.SYN) | ecnFlagsOfSyn(tcp, cb, isSynAck);
+  emit(tcp, cb, cb.iss, flags, 0, 0, EcnCodepoint.NOT_ECT); // never ECT (RFC 3168 section 6.1.1)
 }
 
 /** Sends `<SEQ=sequence><CTL=RST>` (with ACK when `acknowledge`) on a connection of ours. */
 export function sendReset(tcp: TcpContext, cb: ControlBlock, sequence: number, acknowledge: boolean): void {
   tcp.statistics.outResets++;
-  emit(tcp, cb, sequence, acknowledge ? TcpFlag.RST | TcpFlag.ACK : TcpFlag.RST, 0, 0);
+  emit(tcp, cb, sequence, acknowledge ? TcpFlag.RST | TcpFlag.ACK : TcpFlag.RST, 0, 0, EcnCodepoint.NOT_ECT);
 }
 
 /** A keepalive probe: an ACK one byte before SND.NXT, which the peer must answer (RFC 9293 section 3.8.4). */
@@ -102,7 +112,7 @@ export function sendKeepAliveProbe(tcp: TcpContext, cb: ControlBlock): void {
 
 /** An ACK one octet behind SND.UNA: it is not acceptable, and so the peer must answer it. */
 export function sendProbe(tcp: TcpContext, cb: ControlBlock): void {
-  emit(tcp, cb, (cb.delegated.sndUna - 1) | 0, TcpFlag.ACK, 0, 0);
+  emit(tcp, cb, (cb.delegated.sndUna - 1) | 0, TcpFlag.ACK, 0, 0, EcnCodepoint.NOT_ECT);
 }
 
 function emit(
@@ -112,6 +122,7 @@ function emit(
   flags: number,
   offset: number,
   length: number,
+  ecn: number,
 ): void {
   const h = tcp.outgoing;
   const d = cb.delegated;
@@ -121,6 +132,7 @@ function emit(
   h.destinationPort = cb.constant.remotePort;
   h.sequence = sequence;
   h.flags = flags;
+  h.ecn = ecn;
   h.urgentPointer = 0;
   if (flags & TcpFlag.SYN) {
     writeSynOptions(tcp, cb, flags);
@@ -131,6 +143,8 @@ function emit(
     if (cb.constant.flags & TcpConstantFlag.TIMESTAMP_ENABLED) writeTimestamp(tcp, cb);
     if (length === 0 && owesSackBlocks(cb)) writeSackBlocks(h, cb);
   }
+  // RFC 3168 section 6.1.3.
+  if (cb.ecn & EcnState.ECHO && !(flags & TcpFlag.RST)) h.flags |= TcpFlag.ECE;
   if (flags & TcpFlag.ACK) {
     h.acknowledgment = d.rcvNxt;
     cb.lastAckSent = d.rcvNxt;

@@ -160,7 +160,14 @@ export interface TcpExtensionState {
   quickAcks: number;
   /** A FIN received ahead of missing bytes: its sequence number, or null. */
   outOfOrderFin: number | null;
+  /** On a connection that uses ECN (RFC 3168): `EcnState` bits, and SND.MAX at the last reduction for an ECE. */
+  ecn?: { readonly flags: number; readonly reductionEnd: number };
 }
 
 /** The parts of the extension that can be lost when an end does not know it (spec/decisions.md 23). */
-export type ExtensionPart = 'out-of-order bytes' | 'SACK scoreboard' | 'congestion control state' | 'RTT precision';
+export type ExtensionPart =
+  | 'out-of-order bytes'
+  | 'SACK scoreboard'
+  | 'congestion control state'
+  | 'RTT precision'
+  | 'ECN';

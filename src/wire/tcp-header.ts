@@ -17,6 +17,16 @@ export const TcpFlag = {
   CWR: 0x80,
 } as const;
 
+/** The two lowest bits of the type of service or traffic class (RFC 3168 section 5). */
+export const EcnCodepoint = {
+  /** The transport does not use ECN for the packet. */
+  NOT_ECT: 0,
+  ECT_1: 1,
+  ECT_0: 2,
+  /** Congestion experienced. */
+  CE: 3,
+} as const;
+
 /** Number of SACK blocks that fit into the 40 bytes of TCP options (RFC 2018 section 3). */
 export const MAXIMUM_SACK_BLOCKS = 4;
 
@@ -36,6 +46,11 @@ export class TcpHeader {
   /** SEG.WND as it stands on the wire: 0…65535, not scaled. */
   window = 0;
   urgentPointer = 0;
+  /**
+   * `EcnCodepoint` of the datagram around the segment: whoever has parsed both headers puts it here, `parseTcp` has no IP
+   * header and leaves NOT_ECT; when sending, what the IP header is to say.
+   */
+  ecn = 0;
   /** Header length in bytes, options included: 20…60. Set by the parser and by the writer. */
   headerLength = 20;
 
@@ -74,6 +89,7 @@ export class TcpHeader {
     this.flags = 0;
     this.window = 0;
     this.urgentPointer = 0;
+    this.ecn = 0;
     this.headerLength = 20;
     this.clearOptions();
     this.payloadOffset = 0;

@@ -46,6 +46,7 @@ export function parseTcp(buffer: Uint8Array, offset: number, length: number, int
   into.flags = buffer[offset + 13];
   into.window = readUint16(buffer, offset + 14);
   into.urgentPointer = readUint16(buffer, offset + 18);
+  into.ecn = 0;
   into.headerLength = headerLength;
   into.payloadOffset = offset + headerLength;
   into.payloadLength = available - headerLength;

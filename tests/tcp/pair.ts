@@ -272,7 +272,7 @@ export class Pair {
   private deliver(segment: WireSegment): void {
     const to = segment.from === 'a' ? this.b : this.a;
     const listening = to === this.b && to.cb.delegated.state === 0 && to.cb.iss === 0;
-    if (listening && segment.header.flags === TcpFlag.SYN) {
+    if (listening && (segment.header.flags & ~(TcpFlag.ECE | TcpFlag.CWR)) === TcpFlag.SYN) {
       to.tcp.setTime(to.now);
       openPassive(to.tcp, to.cb, segment.header, this.iss[1]);
       return;

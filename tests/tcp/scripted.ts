@@ -26,7 +26,7 @@ import { moveConnection, seededRandom } from './pair.ts';
 
 /** A segment of the peer; what is left out is what an ideal peer would send. */
 export interface Incoming {
-  /** `S F R P U .` in any order; `.` is ACK. */
+  /** `S F R P U E W .` in any order; `.` is ACK, E is ECE, W is CWR. */
   readonly flags?: string;
   /** Relative; RCV.NXT when absent. */
   readonly seq?: number;
@@ -43,6 +43,8 @@ export interface Incoming {
   readonly sackOk?: boolean;
   /** TSval and TSecr; null leaves the option out. When absent, both follow the clock if timestamps are in use. */
   readonly ts?: readonly [number, number] | null;
+  /** ECN code point of its datagram. */
+  readonly ecn?: number;
   readonly sack?: readonly (readonly [number, number])[];
 }
 
@@ -75,6 +77,9 @@ export interface ScriptOptions {
   /** The application reads at once what arrives. */
   readonly reading?: boolean;
   readonly start?: number;
+  /** Flags of the peer's SYN, or SYN-ACK: with ECN. */
+  readonly synFlags?: string;
+  readonly synAckFlags?: string;
 }
 
 const FLAG_LETTERS = [
@@ -83,6 +88,8 @@ const FLAG_LETTERS = [
   ['R', TcpFlag.RST],
   ['P', TcpFlag.PSH],
   ['U', TcpFlag.URG],
+  ['E', TcpFlag.ECE],
+  ['W', TcpFlag.CWR],
   ['.', TcpFlag.ACK],
 ] as const;
 
@@ -149,7 +156,7 @@ export class Script implements ConnectionOwner {
   /** In SYN-RECEIVED by a listener: the SYN-ACK has left and is still in `take`. */
   static synReceived(options: ScriptOptions = {}): Script {
     const script = new Script(options);
-    const syn = script.header({ flags: 'S', seq: -1, ...script.synOptions() });
+    const syn = script.header({ flags: options.synFlags ?? 'S', seq: -1, ...script.synOptions() });
     openPassive(script.tcp, script.cb, syn, script.iss);
     return script;
   }
@@ -157,7 +164,7 @@ export class Script implements ConnectionOwner {
   /** In ESTABLISHED by an active open, with nothing left in `take`. */
   static established(options: ScriptOptions = {}): Script {
     const script = Script.synSent(options);
-    script.arrive({ flags: 'S.', seq: -1, ack: 0, ...script.synOptions() });
+    script.arrive({ flags: options.synAckFlags ?? 'S.', seq: -1, ack: 0, ...script.synOptions() });
     expect(script.state).toBe(TcpState.ESTABLISHED);
     script.take();
     script.seen = 0;
@@ -277,7 +284,7 @@ export class Script implements ConnectionOwner {
     return this.runTo(this.time + milliseconds);
   }
 
-  /** What was emitted since the last call, one line each: flags, relative sequence range, ACK, SACK blocks. */
+  /** What was emitted since the last call, one line each: ECN, flags, relative sequence range, ACK, SACK blocks. */
   take(): string[] {
     return this.takeSegments().map((segment) => this.line(segment));
   }
@@ -372,6 +379,7 @@ export class Script implements ConnectionOwner {
       h.sackRight[h.sackCount] = (this.iss + 1 + right) | 0;
       h.sackCount++;
     }
+    h.ecn = segment.ecn ?? 0;
     h.payloadOffset = 0;
     h.payloadLength = segment.length ?? 0;
     return h;
@@ -382,7 +390,7 @@ export class Script implements ConnectionOwner {
     let flags = '';
     for (const [letter, bit] of FLAG_LETTERS) if (h.flags & bit) flags += letter;
     const first = (h.sequence - this.iss - 1) | 0;
-    let line = `${flags} ${first}:${first + segment.length}`;
+    let line = `${['', 'ect1 ', 'ect0 ', 'ce '][h.ecn]}${flags} ${first}:${first + segment.length}`;
     if (h.flags & TcpFlag.ACK) line += ` ack ${(h.acknowledgment - this.irs - 1) | 0}`;
     for (let i = 0; i < h.sackCount; i++) {
       line += ` sack ${(h.sackLeft[i] - this.irs - 1) | 0}:${(h.sackRight[i] - this.irs - 1) | 0}`;

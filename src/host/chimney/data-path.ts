@@ -111,10 +111,12 @@ export class DataPath {
     for (let i = segments.length - 1; i >= 0; i--) {
       const list = this.environment.pool.allocate(segments[i]);
       list.context = new ForwardRequest(connection, io, segments[i]);
+      list.congestionExperienced = connection.congestionMarkHeld;
       list.next = head;
       head = list;
     }
     if (head === null) return;
+    connection.congestionMarkHeld = false;
     io.forwardsOutstanding += segments.length;
     connection.counters.segmentsForwarded += segments.length;
     this.environment.core.statistics.segmentsForwarded += segments.length;
@@ -185,7 +187,10 @@ export class DataPath {
       const { connection, io, segment } = list.context as ForwardRequest;
       io.forwardsOutstanding--;
       // The host processes what the target did not (spec/decisions.md 14); after a reset nobody does.
-      if (list.status === NdisStatus.UPLOAD_IN_PROGRESS) io.addReturnedForward(segment);
+      if (list.status === NdisStatus.UPLOAD_IN_PROGRESS) {
+        io.addReturnedForward(segment);
+        if (list.congestionExperienced) connection.congestionMarkHeld = true;
+      }
       this.environment.pool.free(list);
       this.environment.schedule(connection);
     }

@@ -156,6 +156,9 @@ export class Initiator {
     if (connection.urgentAhead > 0) {
       return { status: NdisStatus.OFFLOAD_POLICY, reason: 'urgent data is being sent, which no target knows how to' };
     }
+    if (phase !== 'enabling' && !this.status.supportsExtension && usesEcn(connection)) {
+      return { status: NdisStatus.OFFLOAD_POLICY, reason: 'the connection uses ECN, which the adapter does not know' };
+    }
     const { state } = connection;
     if (connection.abortRequested || (state >= 4 && !isOffloadable(state))) {
       return { status: NdisStatus.INVALID_STATE, reason: `the connection is in ${stateName(state)} (INIT-02)` };
@@ -335,6 +338,11 @@ export class Initiator {
     }
     this.environment.schedule(connection);
   }
+}
+
+/** Its peer marks segments as fit for ECN: an end that ignores what the network makes of them must not have it (RFC 3168). */
+function usesEcn({ ownership }: Connection): boolean {
+  return ownership?.owner === 'host' && ownership.cb.ecn !== 0;
 }
 
 /** Neither path nor neighbor is on its way to the target or back (INIT-05), and neither was given up. */

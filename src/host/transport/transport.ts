@@ -27,6 +27,7 @@ import {
 } from '../../tcp/index.ts';
 import {
   DropReason,
+  EcnCodepoint,
   type IpAddress,
   type IpPacket,
   IpProtocol,
@@ -56,6 +57,9 @@ import { EphemeralPorts } from './ports.ts';
 
 /** A TCP header without options, bytes. */
 const TCP_HEADER_LENGTH = 20;
+
+/** The two lowest bits of the type of service belong to ECN and not to the application (RFC 3168 section 5). */
+const ECN_MASK = 3;
 
 /** Command flags of the cached class: obeyed once, not kept. */
 const LEVEL_FLAGS = 0x03;
@@ -190,6 +194,7 @@ export class Transport implements ConnectionOwner {
       this.core.drops.count(reason);
       return;
     }
+    header.ecn = ip.trafficClass & ECN_MASK;
     const connection = this.connections.lookup(ip, header.sourcePort, header.destinationPort);
     if (connection === null) {
       this.unknownArrives(ip, header, frame);
@@ -205,6 +210,10 @@ export class Transport implements ConnectionOwner {
     if (ownership === null || ownership.owner !== 'host') return;
     if (parseTcp(segment, 0, segment.length, this.header) !== DropReason.NONE) return;
     if (isOvertaken(ownership.cb, this.header)) return;
+    if (connection.congestionMarkHeld && this.header.payloadLength > 0) {
+      connection.congestionMarkHeld = false;
+      this.header.ecn = EcnCodepoint.CE;
+    }
     this.process(connection, ownership, this.header, segment);
   }
 
@@ -229,14 +238,21 @@ export class Transport implements ConnectionOwner {
         return;
       case 'offloading':
       case 'uploading':
+        this.noteMark(connection);
         this.core.statistics.segmentsHeld++;
         connection.counters.segmentsHeld++;
         if (!ownership.held.push(segmentOf(frame, ip))) this.core.statistics.segmentsHeldDropped++;
         return;
       case 'offloaded':
+        this.noteMark(connection);
         ownership.io.addForward(segmentOf(frame, ip));
         this.services.schedule(connection);
     }
+  }
+
+  /** A segment alone does not tell how its datagram was marked: whoever processes it must hear of it. */
+  private noteMark(connection: Connection): void {
+    if (this.header.ecn === EcnCodepoint.CE) connection.congestionMarkHeld = true;
   }
 
   private process(connection: Connection, ownership: HostOwned, header: TcpHeader, buffer: Uint8Array): number {
@@ -429,7 +445,7 @@ export class Transport implements ConnectionOwner {
       payloadOffset,
       payloadLength,
       ttlOrHopLimit,
-      tosOrTrafficClass,
+      (tosOrTrafficClass & ~ECN_MASK) | header.ecn,
       flowLabel,
       cb.sendMss,
     );

@@ -77,7 +77,8 @@ export class DataRequests {
     for (const list of netBufferListsOf(head)) {
       const id = this.nextId();
       context.hold(ListKind.FORWARD, id, list);
-      segments.push({ id, bytes: contiguousBytes(list.firstNetBuffer).slice() });
+      const { congestionExperienced } = list;
+      segments.push({ id, bytes: contiguousBytes(list.firstNetBuffer).slice(), congestionExperienced });
     }
     this.post({ kind: 'forward', connection: context.id, segments });
     return NdisStatus.PENDING;

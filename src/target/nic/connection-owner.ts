@@ -40,7 +40,7 @@ export class NicConnectionOwner implements ConnectionOwner {
     const { buffers } = core;
     const frame = buildTcpFrame(
       buffers,
-      routeOf(connection),
+      routeOf(connection, header.ecn),
       identification,
       header,
       cb.sendQueue,

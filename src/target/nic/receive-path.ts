@@ -3,6 +3,7 @@ import { NdisStatus } from '../../ndis/index.ts';
 import { Disposition, isOvertaken, segmentArrives, TcpState } from '../../tcp/index.ts';
 import {
   DropReason,
+  EcnCodepoint,
   EthernetHeader,
   IpPacket,
   IpProtocol,
@@ -18,6 +19,9 @@ import type { NicCore } from './core.ts';
 import { applyDisposition } from './dispositions.ts';
 import { portPair } from './flow-table.ts';
 import { countReset } from './upload-request.ts';
+
+/** The ECN bits of a traffic class (RFC 3168 section 5). */
+const ECN_MASK = 3;
 
 /** The scratch headers of one NIC. */
 export class ReceivePath {
@@ -52,11 +56,12 @@ export class ReceivePath {
   }
 
   /** A segment that the host received and forwards: TCP header and data (FWD-06). */
-  forwarded(connection: ConnectionContext, bytes: Uint8Array): NdisStatus {
+  forwarded(connection: ConnectionContext, bytes: Uint8Array, congestionExperienced: boolean): NdisStatus {
     if (connection.aborted) return NdisStatus.REQUEST_ABORTED;
     if (connection.stopped !== 0 || connection.terminating) return NdisStatus.UPLOAD_IN_PROGRESS;
     if (parseTcp(bytes, 0, bytes.length, this.tcp) !== DropReason.NONE) return NdisStatus.SUCCESS;
     if (isOvertaken(connection.cb, this.tcp)) return NdisStatus.SUCCESS;
+    if (congestionExperienced) this.tcp.ecn = EcnCodepoint.CE;
     const disposition = this.process(connection, bytes, null);
     // URG-03: not processed after all; the host keeps it for the time after the upload.
     return disposition & Disposition.URGENT ? NdisStatus.UPLOAD_IN_PROGRESS : NdisStatus.SUCCESS;
@@ -133,6 +138,7 @@ export class ReceivePath {
       ipCounters.inDelivers += 1;
     }
     const before = connection.cb.delegated.state;
+    if (frame !== null) tcp.ecn = ip.trafficClass & ECN_MASK;
     const disposition = segmentArrives(core.tcp, connection.cb, tcp, buffer);
     if (disposition & Disposition.RESET) countReset(core, connection, before);
     applyDisposition(core, connection, disposition);

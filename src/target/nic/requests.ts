@@ -54,8 +54,8 @@ export function forward(
   segments: readonly ForwardedSegment[],
 ): void {
   const completions: ForwardCompletion[] = [];
-  for (const { id, bytes } of segments) {
-    completions.push({ id, status: receivePath.forwarded(connection, bytes) });
+  for (const { id, bytes, congestionExperienced } of segments) {
+    completions.push({ id, status: receivePath.forwarded(connection, bytes, congestionExperienced) });
   }
   core.post({ kind: 'forwardComplete', connection: connection.id, completions });
 }

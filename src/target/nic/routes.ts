@@ -2,6 +2,9 @@ import type { FrameRoute, IpAddress } from '../../wire/index.ts';
 import type { ConnectionContext, NeighborContext, PathContext } from './contexts.ts';
 import type { NicCore } from './core.ts';
 
+/** The two lowest bits of the type of service belong to ECN (RFC 3168 section 5). */
+const ECN_MASK = 3;
+
 /** Where the frames of a new path go (STATE-17, STATE-19, VLAN-08…10). */
 export function newRoute(
   core: NicCore,
@@ -30,13 +33,13 @@ export function refreshRoute(core: NicCore, path: PathContext): void {
   route.vlanId = neighbor.vlanId;
 }
 
-/** The route of one segment: the path's, with what the connection's cached variables say of its datagrams (UPD-14). */
-export function routeOf(connection: ConnectionContext): FrameRoute {
+/** The route of one segment: the path's, with what the connection's cached variables and the engine say of its datagrams (UPD-14). */
+export function routeOf(connection: ConnectionContext, ecn: number): FrameRoute {
   const { route } = connection.path;
   const { userPriority, ttlOrHopLimit, tosOrTrafficClass, flowLabel } = connection.cb.cached;
   route.userPriority = userPriority;
   route.ttl = ttlOrHopLimit;
-  route.typeOfService = tosOrTrafficClass;
+  route.typeOfService = (tosOrTrafficClass & ~ECN_MASK) | ecn;
   route.flowLabel = flowLabel;
   return route;
 }
