@@ -13,11 +13,22 @@ export interface LabHost {
   readonly address: IpAddress;
 }
 
-const PORT = 9;
+/** Listening ports of `b`: many, for connections towards one port run out of ephemeral ports (RFC 6335 has 16,384). */
+const FIRST_PORT = 10_000;
+const PORTS = 16;
+
+/** More than any measurement offloads. */
+const MOST_OFFLOADED = 1 << 20;
+
+/** Everything has run for an hour, as far as it knows: instants in microseconds are beyond what an int32 can say. */
+const UPTIME_MICROSECONDS = 3_600e6;
+
+/** Most connections opened or closed at a time: what a backlog bounds. */
+const BATCH = 500;
 
 /** Microseconds of a monotonic clock. */
 export function clock(): number {
-  return performance.now() * 1_000;
+  return UPTIME_MICROSECONDS + performance.now() * 1_000;
 }
 
 export class Lab {
@@ -26,21 +37,29 @@ export class Lab {
   readonly b: LabHost;
   private readonly parts: { advance(now: number): void; nextDeadline(): number }[];
   private readonly accepted: Connection[] = [];
+  private nextPort = 0;
+  /** What the clock of the laboratory is ahead of `clock`, microseconds. */
+  private skipped = 0;
 
-  /** @param mtu of the wire, bytes: up to 65,535, so that a segment may be 64 KiB long */
-  constructor(mtu: number) {
-    this.wire = new MemoryWire({ both: { mtu } });
+  /**
+   * @param mtu of the wire, bytes: up to 65,535, so that a segment may be 64 KiB long
+   * @param loss of the wire, a probability
+   */
+  constructor(mtu: number, loss = 0) {
+    this.wire = new MemoryWire({ both: { mtu, loss } });
     this.a = this.host('a', 1, this.wire.a);
     this.b = this.host('b', 2, this.wire.b);
     this.parts = [this.wire, this.a.adapter, this.a.stack, this.b.adapter, this.b.stack];
-    this.b.stack.listen({ port: PORT, backlog: 1_000 }, (connection) => {
-      this.accepted.push(connection);
-    });
+    for (let port = FIRST_PORT; port < FIRST_PORT + PORTS; port++) {
+      this.b.stack.listen({ port, backlog: 2 * BATCH }, (connection) => {
+        this.accepted.push(connection);
+      });
+    }
   }
 
   /** One round over all parts; whether anything was due. */
   step(): boolean {
-    const now = Math.floor(clock());
+    const now = Math.floor(clock() + this.skipped);
     let worked = false;
     for (const part of this.parts) {
       if (part.nextDeadline() > now) continue;
@@ -68,26 +87,55 @@ export class Lab {
     while (this.step());
   }
 
-  /** A fresh connection: both ends, `a`'s first. */
-  open(): [Connection, Connection] {
-    const before = this.accepted.length;
-    const near = this.a.stack.connect({ address: this.b.address, port: PORT });
-    this.until(() => this.accepted.length > before);
-    return [near, this.accepted[before]];
+  /** Lets time go by at once; what becomes due meanwhile happens at its end. */
+  skip(seconds: number): void {
+    this.skipped += seconds * 1e6;
+    this.settle();
   }
 
-  /** Many connections at once, all idle. */
+  /** A fresh connection: both ends, `a`'s first. */
+  open(): [Connection, Connection] {
+    const [[near], [far]] = this.openMany(1);
+    return [near, far];
+  }
+
+  /** Many connections: the ends at `a`, and those at `b`. */
   openMany(count: number): [Connection[], Connection[]] {
     const near: Connection[] = [];
-    const first = this.accepted.length;
+    const far: Connection[] = [];
     while (near.length < count) {
-      for (let i = 0; i < 500 && near.length < count; i++) {
-        near.push(this.a.stack.connect({ address: this.b.address, port: PORT }));
-      }
-      this.until(() => this.accepted.length - first === near.length);
+      const batch = Math.min(BATCH, count - near.length);
+      for (let i = 0; i < batch; i++) near.push(this.connect());
+      this.until(() => this.accepted.length === batch);
+      far.push(...this.accepted.splice(0));
     }
     this.settle();
-    return [near, this.accepted.slice(first)];
+    return [near, far];
+  }
+
+  /** Hands connections to the target, and goes on until it has them. @throws Error when one is refused */
+  offloadMany(connections: readonly Connection[]): void {
+    for (let first = 0; first < connections.length; first += BATCH) {
+      let pending = 0;
+      let refused = 0;
+      for (const connection of connections.slice(first, first + BATCH)) {
+        pending++;
+        connection.offload((result) => {
+          pending--;
+          if (!result.ok) refused++;
+        });
+      }
+      this.until(() => pending === 0);
+      if (refused > 0) throw new Error(`${refused} connections were not offloaded`);
+    }
+    this.settle();
+  }
+
+  /** Begins to open a connection to the next of the listening ports. */
+  private connect(): Connection {
+    const port = FIRST_PORT + this.nextPort;
+    this.nextPort = (this.nextPort + 1) % PORTS;
+    return this.a.stack.connect({ address: this.b.address, port });
   }
 
   private host(name: string, number: number, link: MemoryWire['a']): LabHost {
@@ -95,7 +143,7 @@ export class Lab {
     const ndis = new Ndis({});
     const macAddress = MacAddress.fromBytes(Uint8Array.of(2, 0, 0, 0, 0, number));
     const shared = { name, macAddress, random: () => random.int32(), now: Math.floor(clock()) };
-    const adapter = new SoftwareAdapter({ ...shared, link });
+    const adapter = new SoftwareAdapter({ ...shared, link, limits: { connections: MOST_OFFLOADED } });
     const address = IpAddress.fromBytes(4, Uint8Array.of(192, 0, 2, number));
     const stack = new HostStack({ ...shared, ndis, adapter: adapter.initialize(ndis), address, prefixLength: 24 });
     return { stack, adapter, address };

@@ -3,7 +3,7 @@ import { cpus } from 'node:os';
 import { Command } from 'commander';
 import { measureEngine } from './engine.ts';
 import { measureKernel } from './kernel.ts';
-import { measureMemory } from './memory.ts';
+import { measureHeld } from './memory.ts';
 import { measureMoves } from './moves.ts';
 import { measureThroughput } from './throughput.ts';
 
@@ -26,7 +26,7 @@ const results = {
   ),
   moves: (['idle', 'bytes in flight'] as const).map((traffic) => measureMoves(traffic, milliseconds)),
   kernel: await measureKernel(milliseconds),
-  memory: await measureMemory(IDLE_CONNECTIONS),
+  held: [await measureHeld(IDLE_CONNECTIONS)],
 };
 
 const whole = (value: number): string => Math.round(value).toLocaleString('en');
@@ -52,10 +52,12 @@ function table(): string {
           `${whole(k.megabitsPerSecond)} Mbit/s, ${k.ofNodeNet.toFixed(2)} of node:net, ` +
             `${k.cpuSecondsPerGigabyte.toFixed(2)} CPU seconds per GB`,
         ])),
-    ...results.memory.map((m): [string, string] => [
-      `memory per end, ${m.what}`,
-      `${whole(m.bytesPerEnd)} bytes (${whole(m.connections)} connections)`,
-    ]),
+    ...results.held.flatMap((held) =>
+      held.memory.map((m): [string, string] => [
+        `memory per end, ${m.what}`,
+        `${whole(m.bytesPerEnd)} bytes (${whole(m.connections)} connections)`,
+      ]),
+    ),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   return [

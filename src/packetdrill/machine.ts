@@ -6,7 +6,7 @@ import { type Connection, HostStack } from '../host/index.ts';
 import { Random } from '../link/index.ts';
 import { createVerifier, Ndis } from '../ndis/index.ts';
 import { SoftwareAdapter } from '../target/index.ts';
-import { type CongestionControlName, createCongestionControl } from '../tcp/index.ts';
+import type { CongestionControlName } from '../tcp/index.ts';
 import { MacAddress } from '../wire/index.ts';
 import type { Addressing } from './frames.ts';
 import { resolve } from './resolver.ts';
@@ -149,7 +149,7 @@ export class Machine {
   /** Another congestion control for a connection that is open. */
   setCongestionControl(connection: Connection | null, name: CongestionControlName): void {
     const ownership = connection?.ownership ?? null;
-    if (ownership !== null && ownership.owner === 'host') ownership.cb.congestion = createCongestionControl(name);
+    if (ownership !== null && ownership.owner === 'host') ownership.cb.useCongestionControl(name);
   }
 
   /** A frame arrives from the wire. */

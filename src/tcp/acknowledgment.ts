@@ -91,7 +91,8 @@ function newAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
   cb.sendQueue.release(data);
   d.sndUna = ack;
   if (before(d.sndNxt, ack)) d.sndNxt = ack;
-  cb.scoreboard?.advance(ack);
+  if (ack === d.sndMax) cb.scoreboard = null;
+  else cb.scoreboard?.advance(ack);
   if (cb.urgentPending && atOrAfter(ack, cb.sndUp)) cb.urgentPending = false;
   cb.limitedTransmitBytes = 0;
   cb.progressed = true;

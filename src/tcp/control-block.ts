@@ -5,7 +5,7 @@
  * One monomorphic class; every field is set in the constructor.
  */
 import type { TcpHeader } from '../wire/tcp-header.ts';
-import { type CongestionControl, createCongestionControl } from './congestion/index.ts';
+import { type CongestionControl, type CongestionControlName, createCongestionControl } from './congestion/index.ts';
 import type { TcpContext } from './context.ts';
 import { ReassemblyQueue } from './reassembly-queue.ts';
 import { RttEstimator } from './rtt.ts';
@@ -50,7 +50,10 @@ export class ControlBlock extends WheelEntry {
   readonly attachment: object;
 
   readonly sendQueue = new SendQueue();
-  congestion: CongestionControl;
+  /** Which congestion control decides on cWnd; set by `useCongestionControl`. */
+  congestionControl: CongestionControlName;
+  /** What it remembers; null while that is nothing: most connections end, or rest, before cWnd has ever held them up. */
+  congestionState: CongestionControl | null = null;
   readonly rtt = new RttEstimator();
   /** Created with the first out-of-order segment: most connections never need one. */
   reassembly: ReassemblyQueue | null = null;
@@ -186,11 +189,24 @@ export class ControlBlock extends WheelEntry {
     this.constant = constant;
     this.cached = cached;
     this.delegated = new TcpDelegatedState();
-    this.congestion = createCongestionControl(context.parameters.congestionControl);
+    this.congestionControl = context.parameters.congestionControl;
     this.headerOverhead = headerOverhead;
     this.pathMtu = pathMtu;
     this.lastReceivedAt = context.ticks;
     this.quickAcks = context.parameters.quickAcks;
+  }
+
+  /** The congestion control, with a memory of its own from now on. */
+  get congestion(): CongestionControl {
+    this.congestionState ??= createCongestionControl(this.congestionControl);
+    return this.congestionState;
+  }
+
+  /** Lets another congestion control go on, from cWnd and ssThresh as they are. */
+  useCongestionControl(name: CongestionControlName): void {
+    if (name === this.congestionControl) return;
+    this.congestionControl = name;
+    this.congestionState = null;
   }
 
   /** The queue of out-of-order segments, made on first use. */

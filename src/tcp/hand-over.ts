@@ -2,7 +2,6 @@
  * Handing a connection over: what leaves with it, what the new owner continues from, and the updates that a host sends
  * to whoever runs it (spec/algorithms.md 3–7, 12; STATE-06; spec/decisions.md 23).
  */
-import { createCongestionControl } from './congestion/index.ts';
 import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
 import {
@@ -81,7 +80,7 @@ export function exportDelegated(tcp: TcpContext, cb: ControlBlock): TcpDelegated
 /** The extension of spec/decisions.md 23. Out-of-order bytes are referenced, not copied. */
 export function exportExtension(tcp: TcpContext, cb: ControlBlock): TcpExtensionState {
   if (cb.unlimitedSince >= 0) {
-    cb.congestion.onIdle(cb.unlimitedSince, tcp.now);
+    cb.congestionState?.onIdle(cb.unlimitedSince, tcp.now);
     cb.unlimitedSince = tcp.now;
   }
   const extension: TcpExtensionState = {
@@ -93,8 +92,8 @@ export function exportExtension(tcp: TcpContext, cb: ControlBlock): TcpExtension
     highRxt: cb.highRxt,
     srttMicroseconds: cb.rtt.srtt,
     rttvarMicroseconds: cb.rtt.rttvar,
-    congestionControl: cb.congestion.name,
-    congestion: cb.congestion.save(tcp.now),
+    congestionControl: cb.congestionControl,
+    congestion: cb.congestionState?.save(tcp.now) ?? {},
     timedAge: cb.timing ? tcp.now - cb.timedAt : -1,
     timedSequence: cb.timedSequence,
     swsDelta: remaining(tcp, cb.swsStoppedAt),
@@ -184,10 +183,8 @@ function adoptExtension(tcp: TcpContext, cb: ControlBlock, extension: TcpExtensi
   cb.inRecovery = extension.inRecovery;
   cb.highRxt = extension.highRxt;
   if (extension.srttMicroseconds > 0) cb.rtt.restore(extension.srttMicroseconds, extension.rttvarMicroseconds);
-  if (extension.congestionControl !== cb.congestion.name) {
-    cb.congestion = createCongestionControl(extension.congestionControl);
-  }
-  cb.congestion.restore(extension.congestion, tcp.now);
+  cb.useCongestionControl(extension.congestionControl);
+  if (Object.keys(extension.congestion).length > 0) cb.congestion.restore(extension.congestion, tcp.now);
   cb.timing = extension.timedAge >= 0;
   cb.timedAt = tcp.now - extension.timedAge;
   cb.timedSequence = extension.timedSequence;

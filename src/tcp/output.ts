@@ -39,7 +39,7 @@ function outputFromNext(tcp: TcpContext, cb: ControlBlock): void {
     if (cb.unlimitedSince < 0) cb.unlimitedSince = tcp.now;
   } else if (cb.unlimitedSince >= 0) {
     // CUBIC's clock stood still while the application, or the peer's window, was the limit (RFC 9438 section 5.8).
-    cb.congestion.onIdle(cb.unlimitedSince, tcp.now);
+    cb.congestionState?.onIdle(cb.unlimitedSince, tcp.now);
     cb.unlimitedSince = -1;
   }
 }

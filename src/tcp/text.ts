@@ -49,7 +49,7 @@ export function receiveText(
       if (cb.pushHeld) {
         // Which piece it ended is not recorded: one push too many only delivers earlier.
         cb.disposition |= Disposition.PUSH;
-        cb.pushHeld = !cb.reassembly.isEmpty;
+        cb.pushHeld = cb.reassembly !== null;
       }
       cb.ackNow = true; // a gap was filled, wholly or in part (RFC 5681 section 4.2)
     }
@@ -77,6 +77,7 @@ function deliver(cb: ControlBlock, buffer: Uint8Array, offset: number, length: n
 
 function deliverReassembled(cb: ControlBlock): void {
   cb.reassembly?.takeContiguous(cb.delegated.rcvNxt, (buffer, offset, length) => deliver(cb, buffer, offset, length));
+  if (cb.reassembly?.isEmpty) cb.reassembly = null;
 }
 
 /** Every second full-sized segment is acknowledged at once, others within the delay (RFC 9293 section 3.8.6.3). */
@@ -101,7 +102,7 @@ export function receiveFin(tcp: TcpContext, cb: ControlBlock): void {
   d.rcvWnd = Math.max(0, d.rcvWnd - 1);
   cb.ackNow = true;
   cb.finReceived = false;
-  cb.reassembly?.clear();
+  cb.reassembly = null;
   cb.disposition |= Disposition.PEER_CLOSED;
   switch (d.state) {
     case TcpState.ESTABLISHED:

@@ -372,7 +372,7 @@ describe('what a hand-over carries', () => {
       script.arrive({ ack: 2920 });
       const { cWnd, ssThresh } = script.cb.delegated;
       script.moveTo(5e9, extension, { congestionControl: 'cubic' });
-      expect(script.cb.congestion.name).toBe(extension ? 'newreno' : 'cubic');
+      expect(script.cb.congestionControl).toBe(extension ? 'newreno' : 'cubic');
       expect([script.cb.delegated.cWnd, script.cb.delegated.ssThresh]).toEqual([cWnd, ssThresh]);
     }
   });

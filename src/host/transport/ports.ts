@@ -25,7 +25,8 @@ export class EphemeralPorts {
   pick(remote: IpAddress, remotePort: number, isFree: (port: number) => boolean): number {
     const offset = this.offset(remote, remotePort) >>> 0;
     for (let attempt = 0; attempt < EPHEMERAL_COUNT; attempt++) {
-      const port = EPHEMERAL_FIRST + ((offset + this.next) % EPHEMERAL_COUNT);
+      // An int32: a double would make the fields that it is stored in doubles, for all connections.
+      const port = EPHEMERAL_FIRST + (((offset + this.next) % EPHEMERAL_COUNT) | 0);
       this.next = (this.next + 1) >>> 0;
       if (isFree(port)) return port;
     }

@@ -12,7 +12,6 @@ import {
   canSend,
   closeSend,
   consumed,
-  createCongestionControl,
   Disposition,
   isOvertaken,
   isSynchronized,
@@ -352,7 +351,7 @@ export class Transport implements ConnectionOwner {
     const cb = new ControlBlock(this.core.tcp, this, connection, constant, cached, overhead, pathMtu);
     const { maximumSegmentSize, congestionControl } = connection.options;
     if (maximumSegmentSize !== undefined) cb.maximumSegmentSize = maximumSegmentSize;
-    if (congestionControl !== undefined) cb.congestion = createCongestionControl(congestionControl);
+    if (congestionControl !== undefined) cb.useCongestionControl(congestionControl);
     return cb;
   }
 
