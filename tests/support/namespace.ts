@@ -45,6 +45,23 @@ export function hasKernel(): boolean {
   return false;
 }
 
+/** Names of counters of packets that were malformed, damaged, or for nobody here. */
+const COMPLAINT = /CsumError|InErr|HdrError|AddrError|UnknownProto|Truncated|ReasmFails|TooBig|InvalidOption/;
+
+/** Counters as the files in /proc/net show them: `Group: names` above `Group: values`, or `name value`. */
+function* countersOf(text: string): Generator<readonly [string, number]> {
+  const lines = text.trim().split('\n');
+  for (let at = 0; at < lines.length; at++) {
+    const fields = lines[at].trim().split(/\s+/);
+    if (!fields[0].endsWith(':')) {
+      yield [fields[0], Number(fields[1])];
+      continue;
+    }
+    const values = lines[++at].trim().split(/\s+/);
+    for (let i = 1; i < fields.length; i++) yield [fields[0].replace(':', '') + fields[i], Number(values[i])];
+  }
+}
+
 let made = 0;
 
 /** Names that no other test has: interfaces have at most 15 characters. */
@@ -96,15 +113,26 @@ export class Namespace {
     const text = execFileSync('ip', ['netns', 'exec', this.name, 'cat', '/proc/net/snmp', '/proc/net/netstat'], {
       encoding: 'utf8',
     });
-    const lines = text.trim().split('\n');
-    for (let at = 0; at + 1 < lines.length; at += 2) {
-      const names = lines[at].split(' ');
-      const values = lines[at + 1].split(' ');
-      const group = names[0].replace(':', '');
-      const index = names.findIndex((field) => group + field === name);
-      if (index > 0) return Number(values[index]);
-    }
+    for (const [known, value] of countersOf(text)) if (known === name) return value;
     throw new Error(`the kernel has no counter ${name}`);
+  }
+
+  /** The TCP sockets of the kernel that are neither listening nor in TIME-WAIT, as `ss` prints them. */
+  sockets(): string[] {
+    const args = ['netns', 'exec', this.name, 'ss', '-Htan', 'exclude', 'listening', 'exclude', 'time-wait'];
+    return execFileSync('ip', args, { encoding: 'utf8' })
+      .trim()
+      .split('\n')
+      .filter((line) => line !== '');
+  }
+
+  /** The counters of packets that the kernel found wrong in any way, as far as they are not 0. */
+  complaints(): Record<string, number> {
+    const files = ['/proc/net/snmp', '/proc/net/netstat', '/proc/net/snmp6'];
+    const text = execFileSync('ip', ['netns', 'exec', this.name, 'cat', ...files], { encoding: 'utf8' });
+    const found: Record<string, number> = {};
+    for (const [name, value] of countersOf(text)) if (value !== 0 && COMPLAINT.test(name)) found[name] = value;
+    return found;
   }
 
   /** Ends what runs inside, and removes it. */

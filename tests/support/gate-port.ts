@@ -1,0 +1,77 @@
+/** A port with a gate for each connection: frames that are sent wait at a closed one, so that a test decides who was first. */
+import { discardFrame, type LinkPort } from '../../src/link/index.ts';
+import { EtherType, readUint16, TcpFlag } from '../../src/wire/index.ts';
+
+const IPV4_SEGMENT = 14 + 20;
+const IPV6_SEGMENT = 14 + 40;
+
+/** Frames with IP options or tags pass any gate: our stack sends none. */
+export class GatePort implements LinkPort {
+  onReceive: (frame: Uint8Array, checksumValid?: boolean) => void = discardFrame;
+  private readonly inner: LinkPort;
+  private readonly closed = new Map<number, (() => void)[]>();
+  private readonly waiting = new Map<number, () => void>();
+
+  constructor(inner: LinkPort) {
+    this.inner = inner;
+    inner.onReceive = (frame, checksumValid) => this.onReceive(frame, checksumValid);
+  }
+
+  get name(): string {
+    return this.inner.name;
+  }
+
+  get mtu(): number {
+    return this.inner.mtu;
+  }
+
+  get receiveOffload(): boolean {
+    return this.inner.receiveOffload === true;
+  }
+
+  get segmentationOffload(): boolean {
+    return this.inner.segmentationOffload === true;
+  }
+
+  /** Holds what is sent from or to the TCP port. Resolves when a FIN waits. */
+  close(port: number): Promise<void> {
+    this.closed.set(port, []);
+    return new Promise((resolve) => this.waiting.set(port, resolve));
+  }
+
+  /** Lets everything pass, what has waited first. */
+  open(port: number): void {
+    const held = this.closed.get(port) ?? [];
+    this.closed.delete(port);
+    this.waiting.delete(port);
+    for (const send of held) send();
+  }
+
+  send(frame: Uint8Array): void {
+    this.pass(frame, () => this.inner.send(frame));
+  }
+
+  sendSegmented(frame: Uint8Array, segmentSize: number): void {
+    this.pass(frame, () => this.inner.sendSegmented?.(frame, segmentSize));
+  }
+
+  private pass(frame: Uint8Array, send: () => void): void {
+    const at = readUint16(frame, 12) === EtherType.IPV4 ? IPV4_SEGMENT : IPV6_SEGMENT;
+    // Anything shorter is no TCP segment.
+    const port = frame.length < at + 20 ? -1 : this.gateOf(frame, at);
+    if (port < 0) {
+      send();
+      return;
+    }
+    this.closed.get(port)?.push(send);
+    if ((frame[at + 13] & TcpFlag.FIN) !== 0) this.waiting.get(port)?.();
+  }
+
+  /** The closed gate that the segment comes to, -1 for none. */
+  private gateOf(frame: Uint8Array, at: number): number {
+    const source = readUint16(frame, at);
+    if (this.closed.has(source)) return source;
+    const destination = readUint16(frame, at + 2);
+    return this.closed.has(destination) ? destination : -1;
+  }
+}
