@@ -3,8 +3,8 @@ import type { Duplex } from 'node:stream';
 /**
  * How an end closes. `first`: when it has sent and received everything. `second`: after the peer. `together`: when it is told
  * to (`go`). `fin-at-once`: its sending half right behind what it sends. `rest-after-fin`: it sends the second half of its
- * bytes after the peer's FIN, then closes. `aborts`: with a reset, when half of the bytes have passed. `is-aborted`: never,
- * the peer resets.
+ * bytes after the peer's FIN, then closes. `aborts`: with a reset, when half of the bytes have passed and it is told to.
+ * `is-aborted`: never, the peer resets.
  */
 export type Closing = 'first' | 'second' | 'together' | 'fin-at-once' | 'rest-after-fin' | 'aborts' | 'is-aborted';
 
@@ -28,7 +28,7 @@ export interface EndOutcome {
   readonly error: string | null;
 }
 
-export type EndNews = 'ready' | 'aborted';
+export type EndNews = 'open' | 'ready';
 
 export function bytesOf(seed: number, length: number): Buffer;
 export function sha256(bytes: Uint8Array): string;

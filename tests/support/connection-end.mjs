@@ -34,7 +34,7 @@ export class ConnectionEnd {
   /**
    * @param socket open, or about to be; half-open connections allowed
    * @param plan what to do
-   * @param tell told once that this end waits for `go` (`ready`), or that it has reset the connection (`aborted`)
+   * @param tell told once that the connection is `open`, and that this end is `ready` to close and waits for `go`
    */
   constructor(socket, plan, tell) {
     this.#socket = socket;
@@ -57,13 +57,16 @@ export class ConnectionEnd {
     socket.on('error', ({ code }) => {
       this.#error = code;
     });
+    if (socket.connecting) socket.once('connect', () => tell('open'));
+    else tell('open');
     this.#write(plan.closing === 'rest-after-fin' ? plan.sends >>> 1 : plan.sends);
     this.#next();
   }
 
-  /** Closes an end that is `ready`; lets one that the peer has reset find that out. */
+  /** Closes or resets an end that is `ready`; lets one that the peer has reset find that out. */
   go() {
     if (this.#plan.closing === 'together') this.#socket.end();
+    if (this.#plan.closing === 'aborts') this.#socket.resetAndDestroy();
     if (this.#plan.closing === 'is-aborted') this.#probe();
   }
 
@@ -103,7 +106,7 @@ export class ConnectionEnd {
         if (this.#ended && isSent) this.#finish(() => this.#socket.end());
         break;
       case 'aborts':
-        if (this.#written >= sends / 2 && this.#received >= receives / 2) this.#finish(() => this.#abort());
+        if (this.#written >= sends / 2 && this.#received >= receives / 2) this.#finish(() => this.#waitWithUnread());
         break;
       case 'is-aborted':
         break;
@@ -115,9 +118,9 @@ export class ConnectionEnd {
     action();
   }
 
-  #abort() {
-    this.#socket.resetAndDestroy();
-    this.#tell('aborted');
+  #waitWithUnread() {
+    this.#socket.pause();
+    this.#tell('ready');
   }
 
   /** Nobody repeats a lost RST: who still sends is told again. */
