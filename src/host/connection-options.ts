@@ -1,6 +1,7 @@
 /** What may be chosen for one connection, or for all connections of a stack or a listener. */
 import type { CongestionControlName } from '../tcp/index.ts';
 import { TcpConstantFlag } from '../tcp/variables.ts';
+import type { SourceRoute } from '../wire/index.ts';
 
 /** What is left out is as the stack has it. */
 export interface ConnectionOptions {
@@ -16,6 +17,11 @@ export interface ConnectionOptions {
   readonly selectiveAcknowledgment?: boolean;
   /** Upper bound of the segment size, announced and used, bytes; 0: the path's alone (RFC 9293 section 3.7.1). */
   readonly maximumSegmentSize?: number;
+  /**
+   * The gateways that our datagrams visit on their way, for a connection over IPv4 that we open (RFC 9293 section 3.9.2.1,
+   * MUST-51). It is not offloaded.
+   */
+  readonly sourceRoute?: SourceRoute;
   readonly congestionControl?: CongestionControlName;
 }
 

@@ -36,6 +36,8 @@ export interface NetworkOptions {
   readonly duplicateAddressProbes: number;
   /** Obey router advertisements and redirects, and ask for them. */
   readonly acceptRouterAdvertisements: boolean;
+  /** Take datagrams that came by an IPv4 source route, and answer by its reverse. */
+  readonly acceptSourceRoutes: boolean;
 }
 
 /** The layer above. */
@@ -109,7 +111,7 @@ export class NetworkLayer {
       noRouter: (address) => this.routers.noRouter(address),
     });
     const icmpv6 = new Icmpv6(core, this.output, discovery, this.listener, observer);
-    this.input = new IpInput(core, {
+    this.input = new IpInput(core, options.acceptSourceRoutes, {
       tcpArrives: (frame, packet, checksumValid) => observer.tcpArrives(frame, packet, checksumValid),
       icmpv4Arrives: (frame, packet) => icmp.arrives(frame, packet),
       icmpv6Arrives: (frame, packet, ethernet, wasFragmented) => icmpv6.arrives(frame, packet, ethernet, wasFragmented),

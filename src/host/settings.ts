@@ -36,6 +36,11 @@ export interface HostStackOptions {
   readonly duplicateAddressProbes?: number;
   /** Whether IPv6 routers are asked for and obeyed; by default they are. */
   readonly acceptRouterAdvertisements?: boolean;
+  /**
+   * Whether datagrams are taken that came by an IPv4 source route, and connections answered by its reverse (RFC 9293 section
+   * 3.9.2.1). By default they are dropped: whoever forges a source address could have the answers led to himself.
+   */
+  readonly acceptSourceRoutes?: boolean;
   /** By default the adapter's. */
   readonly macAddress?: MacAddress;
   /** Largest IP datagram, bytes; by default the adapter's. */
@@ -101,6 +106,7 @@ export function networkOptionsOf(options: HostStackOptions): NetworkOptions {
     gateways: gateway === null ? gateways : [...gateways, gateway],
     routes: options.routes ?? [],
     duplicateAddressProbes: options.duplicateAddressProbes ?? 1,
+    acceptSourceRoutes: options.acceptSourceRoutes ?? false,
     acceptRouterAdvertisements: options.acceptRouterAdvertisements ?? true,
   };
 }

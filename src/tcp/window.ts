@@ -22,6 +22,7 @@ export function updateSegmentSizes(cb: ControlBlock, segmentLimit: number): void
     Math.min(segmentLimit, 0xffff - cb.headerOverhead - cb.ipOptionBytes - options),
   );
   cb.segmentLimit -= cb.segmentLimit % cb.sendMss;
+  if (cb.ipOptionBytes > 0) cb.segmentLimit = cb.sendMss; // no link cuts datagrams with options
 }
 
 /** Payload with options of the largest segment that path and user allow, bytes, IP options not counted. */

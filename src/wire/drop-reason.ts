@@ -93,6 +93,8 @@ export const DropReason = {
   FRAGMENT_LIMIT: 42,
   /** Neighbor Discovery that must be ignored: hop limit not 255, malformed options and the like (RFC 4861 sections 6.1, 7.1, 8.1). */
   NDP_INVALID: 43,
+  /** A source route that is not accepted here, or that goes on to somebody else (RFC 7126 sections 4.3 and 4.4). */
+  IPV4_SOURCE_ROUTE: 44,
 } as const;
 
 /** One of the values of the `DropReason` table. */

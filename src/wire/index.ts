@@ -18,5 +18,6 @@ export * from './ipv6-addresses.ts';
 export * from './mld.ts';
 export * from './ndp.ts';
 export * from './segment-object.ts';
+export * from './source-route.ts';
 export * from './tcp.ts';
 export * from './tcp-header.ts';

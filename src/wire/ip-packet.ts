@@ -5,6 +5,7 @@ import { EtherType } from './ethernet.ts';
 import { type AddressFamily, IpAddress } from './ip-address.ts';
 import { Ipv4Header, parseIpv4 } from './ipv4.ts';
 import { Ipv6Header, parseIpv6 } from './ipv6.ts';
+import type { SourceRoute } from './source-route.ts';
 import { foldSum } from './sum.ts';
 
 /** One reusable object, all fields primitive but for the two headers that it was read from. */
@@ -29,6 +30,8 @@ export class IpPacket {
   /** IPv4 options, or IPv6 extension headers: not for an offload target (NSP-02). */
   hasOptions = false;
   isFragment = false;
+  /** The way back by the source route that the packet came by; the receiver of packets sets it where it accepts routes. */
+  returnRoute: SourceRoute | null = null;
   /** Header and payload, bytes. */
   totalLength = 0;
   /** Where the payload starts in the buffer that was parsed, bytes. */
@@ -124,6 +127,7 @@ function readIpv4(header: Ipv4Header, into: IpPacket): void {
   into.hopLimit = header.ttl;
   into.hasOptions = header.hasOptions;
   into.isFragment = header.isFragment;
+  into.returnRoute = null;
   into.totalLength = header.totalLength;
   into.payloadOffset = header.payloadOffset;
   into.payloadLength = header.payloadLength;
@@ -145,6 +149,7 @@ export function readIpv6(header: Ipv6Header, into: IpPacket): void {
   into.hopLimit = header.hopLimit;
   into.hasOptions = header.hasExtensions;
   into.isFragment = header.isFragment;
+  into.returnRoute = null;
   into.totalLength = header.totalLength;
   into.payloadOffset = header.payloadOffset;
   into.payloadLength = header.payloadLength;

@@ -1,5 +1,7 @@
 /** Frames that tests let others send to a host: IPv6, ICMPv6, Neighbor Discovery, fragments. */
 import {
+  ARP_LENGTH,
+  ArpPacket,
   DropReason,
   ETHERNET_HEADER_LENGTH,
   EthernetHeader,
@@ -19,6 +21,7 @@ import {
   parseEthernet,
   parseIp,
   setIpv6Addresses,
+  writeArp,
   writeEthernet,
   writeIcmpv4Error,
   writeIpv4,
@@ -100,8 +103,23 @@ export function datagram(to: TestHost, source: IpAddress, protocol: number, payl
 
 /** What a router says about a frame that a host sent. */
 export function icmpAbout(to: TestHost, frame: Uint8Array, type: number, code: number, mtu: number): Uint8Array {
-  const quoted = frame.slice(ETHERNET_HEADER_LENGTH, ETHERNET_HEADER_LENGTH + IPV4_HEADER_LENGTH + 8);
+  const headerLength = (frame[ETHERNET_HEADER_LENGTH] & 15) << 2;
+  const quoted = frame.slice(ETHERNET_HEADER_LENGTH, ETHERNET_HEADER_LENGTH + headerLength + 8);
   const message = new Uint8Array(ICMPV4_HEADER_LENGTH + quoted.length);
   writeIcmpv4Error(message, 0, type, code, mtu, quoted);
   return datagram(to, ROUTER, IpProtocol.ICMPV4, message);
+}
+
+/** An ARP packet to a host. */
+export function arp(operation: number, sender: MacAddress, senderAddress: IpAddress, to: TestHost): Uint8Array {
+  const frame = new Uint8Array(ETHERNET_HEADER_LENGTH + ARP_LENGTH);
+  writeEthernet(frame, 0, to.adapter.macAddress.bytes, sender.bytes, EtherType.ARP, 0, 0);
+  const packet = new ArpPacket();
+  packet.operation = operation;
+  packet.senderMacHigh = sender.high;
+  packet.senderMacLow = sender.low;
+  packet.senderAddress = senderAddress.word0;
+  packet.targetAddress = to.address.word0;
+  writeArp(packet, frame, ETHERNET_HEADER_LENGTH);
+  return frame;
 }

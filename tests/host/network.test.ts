@@ -2,12 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { TcpState } from '../../src/tcp/index.ts';
 import {
-  ARP_LENGTH,
   ArpOperation,
-  ArpPacket,
   ETHERNET_HEADER_LENGTH,
   EthernetHeader,
-  EtherType,
   ICMPV4_HEADER_LENGTH,
   Icmpv4Message,
   Icmpv4Type,
@@ -21,25 +18,10 @@ import {
   parseIcmpv4,
   parseIpv4,
   UnreachableCode,
-  writeArp,
-  writeEthernet,
   writeIcmpv4Echo,
 } from '../../src/wire/index.ts';
-import { datagram, icmpAbout, ROUTER_MAC } from './frames.ts';
-import { firstDifference, Peer, pattern, sendAll, type TestHost, World } from './world.ts';
-
-function arp(operation: number, sender: MacAddress, senderAddress: IpAddress, to: TestHost): Uint8Array {
-  const frame = new Uint8Array(ETHERNET_HEADER_LENGTH + ARP_LENGTH);
-  writeEthernet(frame, 0, to.adapter.macAddress.bytes, sender.bytes, EtherType.ARP, 0, 0);
-  const packet = new ArpPacket();
-  packet.operation = operation;
-  packet.senderMacHigh = sender.high;
-  packet.senderMacLow = sender.low;
-  packet.senderAddress = senderAddress.word0;
-  packet.targetAddress = to.address.word0;
-  writeArp(packet, frame, ETHERNET_HEADER_LENGTH);
-  return frame;
-}
+import { arp, datagram, icmpAbout, ROUTER_MAC } from './frames.ts';
+import { firstDifference, Peer, pattern, sendAll, World } from './world.ts';
 
 /** The same frame with four bytes of IP options (no operation), its checksum renewed. */
 function withIpOptions(frame: Uint8Array): Uint8Array {

@@ -6,6 +6,8 @@
 import {
   DropReason,
   EmbeddedSegment,
+  finalDestination,
+  findSourceRoute,
   ICMPV4_HEADER_LENGTH,
   ICMPV4_QUOTED_PAYLOAD,
   Icmpv4Message,
@@ -13,6 +15,7 @@ import {
   IpAddress,
   type IpPacket,
   IpProtocol,
+  isCompleted,
   parseEmbeddedSegment,
   parseIcmpv4,
   UnreachableCode,
@@ -109,9 +112,16 @@ export class Icmp {
     const isMtu = error === IcmpError.PACKET_TOO_BIG;
     const pathMtu = isMtu ? nextMtu(message.nextHopMtu, embedded.ip.totalLength) : 0;
     const { sourcePort, destinationPort, sequence } = embedded;
-    const destination = IpAddress.fromWords(4, embedded.ip.destination);
+    const destination = IpAddress.fromWords(4, this.quotedDestination(frame));
     this.receiver.icmpError(error, { source, sourcePort, destination, destinationPort, sequence }, pathMtu);
     return DropReason.NONE;
+  }
+
+  /** Where the quoted datagram was going in the end: a source route leads over other destinations (RFC 791 section 3.1). */
+  private quotedDestination(frame: Uint8Array): number {
+    const { destination, headerLength } = this.embedded.ip;
+    const option = findSourceRoute(frame, this.message.payloadOffset, headerLength);
+    return option < 0 || isCompleted(frame, option) ? destination : finalDestination(frame, option);
   }
 
   private classify(): IcmpError | null {

@@ -1,19 +1,22 @@
 /**
  * Datagrams on their way in: checks by RFC 1122 section 3.2.1 and RFC 8200, reassembly, then ICMP and TCP. Datagrams with
- * IPv4 options are processed (the options themselves are ignored, RFC 7126 would have most of them dropped), and so are
+ * IPv4 options are processed (source routes are accepted or dropped, all other options ignored, RFC 9293 MUST-50), and so are
  * those with extension headers.
  */
 import {
   DropReason,
   type EthernetHeader,
   EtherType,
+  findSourceRoute,
   ICMPV6_MAXIMUM_QUOTATION,
   IpAddress,
   IpPacket,
   IpProtocol,
+  isCompleted,
   ParameterProblemCode,
   parseIp,
   readIpv6,
+  returnRoute,
 } from '../../wire/index.ts';
 import type { HostCore } from '../core.ts';
 import { Reassembler } from './reassembly.ts';
@@ -35,13 +38,15 @@ const IPV4_QUOTATION = 68;
 
 export class IpInput {
   private readonly core: HostCore;
+  private readonly acceptsSourceRoutes: boolean;
   private readonly receiver: IpReceiver;
   private readonly packet = new IpPacket();
   readonly reassemblyIpv4: Reassembler;
   readonly reassemblyIpv6: Reassembler;
 
-  constructor(core: HostCore, receiver: IpReceiver) {
+  constructor(core: HostCore, acceptsSourceRoutes: boolean, receiver: IpReceiver) {
     this.core = core;
+    this.acceptsSourceRoutes = acceptsSourceRoutes;
     this.receiver = receiver;
     this.reassemblyIpv4 = new Reassembler(core, 4, IPV4_QUOTATION, (quotation) =>
       receiver.reassemblyTimedOut(4, quotation),
@@ -89,6 +94,10 @@ export class IpInput {
       core.drops.count(reason);
       return;
     }
+    if (packet.hasOptions && packet.family === 4 && !this.acceptRoute(frame, offset)) {
+      core.drops.count(DropReason.IPV4_SOURCE_ROUTE);
+      return;
+    }
     if (packet.isFragment) {
       this.fragment(frame, offset, ethernet);
       return;
@@ -96,6 +105,19 @@ export class IpInput {
     if (packet.protocol === IpProtocol.TCP) receiver.tcpArrives(frame, packet, checksumValid && !wasFragmented);
     else if (packet.family === 4) this.toIcmpv4(frame);
     else this.toIcmpv6(frame, offset, ethernet, wasFragmented);
+  }
+
+  /**
+   * A source route may not be accepted here: it leads answers to whoever forged the source address (RFC 7126 section 4.3). One
+   * that is not completed goes on to somebody else, and we are no router.
+   */
+  private acceptRoute(frame: Uint8Array, offset: number): boolean {
+    const { packet } = this;
+    const option = findSourceRoute(frame, offset, packet.ipv4.headerLength);
+    if (option < 0) return true;
+    if (!this.acceptsSourceRoutes || !isCompleted(frame, option)) return false;
+    packet.returnRoute = returnRoute(frame, option);
+    return true;
   }
 
   /** A fragment may complete its datagram, which then arrives like any other. */

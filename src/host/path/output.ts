@@ -11,7 +11,9 @@ import {
   Ipv4Header,
   MacAddress,
   type PayloadSource,
+  routeHeaderLength,
   type TcpHeader,
+  withSourceRoute,
   writeEthernet,
   writeIpv4,
 } from '../../wire/index.ts';
@@ -71,9 +73,15 @@ export class IpOutput {
     route.typeOfService = typeOfService;
     route.flowLabel = flowLabel;
     const { buffers } = this.core;
-    const { taskOffload } = this.core.interface;
+    // Nobody below us cuts, or sums, what has IP options.
+    const taskOffload = this.core.interface.taskOffload && path.sourceRoute === null;
     const id = this.core.identification();
     const frame = buildTcpFrame(buffers, route, id, header, payload, payloadOffset, payloadLength, taskOffload);
+    if (path.sourceRoute !== null) {
+      const linkLength = routeHeaderLength(route) - IPV4_HEADER_LENGTH;
+      this.neighbors.output(neighbor, withSourceRoute(buffers, frame, linkLength, path.sourceRoute));
+      return;
+    }
     this.neighbors.output(neighbor, frame, taskOffload ? Math.max(1, segmentSize) : 0);
   }
 

@@ -1,5 +1,5 @@
 /** Routes and paths: which next hop leads to an address, and the paths in use, counted by those who use them. */
-import { IPV6_MINIMUM_MTU, type IpAddress } from '../../wire/index.ts';
+import { IPV6_MINIMUM_MTU, type IpAddress, isSameRoute, type SourceRoute } from '../../wire/index.ts';
 import { AddressMap } from '../address-map.ts';
 import type { HostCore } from '../core.ts';
 import type { NeighborCache } from '../framing/neighbor-cache.ts';
@@ -55,14 +55,15 @@ export class PathTable {
     return this.routes.nextHop(destination);
   }
 
-  /** The path between two addresses, if somebody uses it. */
-  find(source: IpAddress, destination: IpAddress): Path | null {
-    return this.paths.get(destination)?.find((path) => path.source.equals(source)) ?? null;
+  /** The path between two addresses, over the gateways of `route` if there is one, if somebody uses it. */
+  find(source: IpAddress, destination: IpAddress, route: SourceRoute | null = null): Path | null {
+    const paths = this.paths.get(destination);
+    return paths?.find((path) => path.source.equals(source) && isSameRoute(path.sourceRoute, route)) ?? null;
   }
 
   /** Joins the path between two addresses, made if necessary. Null when there is no route or no room for its neighbor. */
-  join(source: IpAddress, destination: IpAddress, member: PathMember): Path | null {
-    const path = this.find(source, destination) ?? this.create(source, destination);
+  join(source: IpAddress, destination: IpAddress, member: PathMember, route: SourceRoute | null = null): Path | null {
+    const path = this.find(source, destination, route) ?? this.create(source, destination, route);
     path?.members.add(member);
     return path;
   }
@@ -126,7 +127,7 @@ export class PathTable {
   /** Next hops may have changed: every path that now leads over another one moves (UPD-10). */
   reroute(): void {
     for (const path of this) {
-      const hop = this.nextHop(path.destination);
+      const hop = this.nextHop(path.sourceRoute?.gateways[0] ?? path.destination);
       if (hop === null || hop.equals(path.neighbor.address)) continue;
       const neighbor = this.neighbors.obtain(hop);
       if (neighbor === null) continue;
@@ -143,12 +144,12 @@ export class PathTable {
     this.paths.clear();
   }
 
-  private create(source: IpAddress, destination: IpAddress): Path | null {
-    const hop = this.nextHop(destination);
+  private create(source: IpAddress, destination: IpAddress, route: SourceRoute | null): Path | null {
+    const hop = this.nextHop(route?.gateways[0] ?? destination);
     const neighbor = hop === null ? null : this.neighbors.obtain(hop);
     if (neighbor === null) return null;
     neighbor.references++;
-    const path = new Path(this.core, source, destination, neighbor, (expired) => {
+    const path = new Path(this.core, source, destination, route, neighbor, (expired) => {
       expired.suspectedFrom = 0;
       this.setMtu(expired, this.core.interface.mtuOf(destination.family));
     });

@@ -2,7 +2,7 @@
  * A path: the way from one of our addresses to one remote address. It knows the next hop and the path MTU, is shared by all
  * connections between the two addresses, and may be known to the offload target.
  */
-import type { FrameRoute, IpAddress } from '../../wire/index.ts';
+import type { FrameRoute, IpAddress, SourceRoute } from '../../wire/index.ts';
 import { SharedObject } from '../chimney/shared-object.ts';
 import type { HostCore } from '../core.ts';
 import type { Neighbor } from '../framing/neighbor.ts';
@@ -19,6 +19,8 @@ export interface PathMember {
 export class Path {
   readonly source: IpAddress;
   readonly destination: IpAddress;
+  /** The gateways that datagrams visit before the destination; null: the network finds its way (RFC 9293 section 3.9.2.1). */
+  readonly sourceRoute: SourceRoute | null;
   /** The next hop. It changes when the route does (UPD-10). */
   neighbor: Neighbor;
   /** Largest IP datagram that goes through unfragmented, bytes (RFC 1191). */
@@ -40,12 +42,14 @@ export class Path {
     core: HostCore,
     source: IpAddress,
     destination: IpAddress,
+    sourceRoute: SourceRoute | null,
     neighbor: Neighbor,
     mtuExpired: (path: Path) => void,
   ) {
     const { macAddress } = core.interface;
     this.source = source;
     this.destination = destination;
+    this.sourceRoute = sourceRoute;
     this.neighbor = neighbor;
     this.pathMtu = core.interface.mtuOf(destination.family);
     this.route = {

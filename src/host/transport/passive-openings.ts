@@ -73,7 +73,8 @@ export class PassiveOpenings {
     } else if (listener.hasRoom || (!this.settings.synCookies && this.makeRoom(listener))) {
       this.open(listener, ip, header);
       return;
-    } else if (this.settings.synCookies) {
+    } else if (this.settings.synCookies && ip.returnRoute === null) {
+      // A cookie has no room for a source route.
       this.cookies.answer(listener, ip, header);
       return;
     }

@@ -8,7 +8,6 @@ import {
   blackHoleMtu,
   type ConnectionOwner,
   ControlBlock,
-  canReceive,
   canSend,
   closeSend,
   consumed,
@@ -29,12 +28,11 @@ import {
   EcnCodepoint,
   type IpAddress,
   type IpPacket,
-  IpProtocol,
   ipHeaderLength,
   parseTcp,
+  type SourceRoute,
   TcpFlag,
   TcpHeader,
-  verifyTcpChecksum,
 } from '../../wire/index.ts';
 import type { HostOwned } from '../chimney/switch.ts';
 import { Connection, ConnectionEvent, type ConnectionServices } from '../connection.ts';
@@ -45,6 +43,7 @@ import type { NeighborCache } from '../framing/neighbor-cache.ts';
 import type { IpOutput } from '../path/output.ts';
 import type { PathTable } from '../path/path-table.ts';
 import type { HostSettings } from '../settings.ts';
+import { bringsText, readSegment, segmentOf } from './arriving-segment.ts';
 import { ConnectionTable } from './connection-table.ts';
 import { CookieHandshakes } from './cookie-handshakes.ts';
 import { type AcceptHandler, Listener } from './listener.ts';
@@ -53,6 +52,7 @@ import { Nobody } from './nobody.ts';
 import { Openings } from './opening.ts';
 import { type PassiveOpener, PassiveOpenings } from './passive-openings.ts';
 import { EphemeralPorts } from './ports.ts';
+import { checkSourceRoute, followReturnRoute, ipOptionBytes } from './source-routing.ts';
 
 /** A TCP header without options, bytes. */
 const TCP_HEADER_LENGTH = 20;
@@ -157,6 +157,7 @@ export class Transport implements ConnectionOwner {
     options: ConnectionOptions,
     handlers: ConnectionHandlers,
   ): Connection {
+    if (options.sourceRoute !== undefined) checkSourceRoute(this.paths, remote, options.sourceRoute);
     const from = local ?? this.localFor(remote);
     const isFree = (candidate: number): boolean =>
       !this.listeners.has(candidate) && this.connections.find(from, candidate, remote, remotePort) === null;
@@ -180,14 +181,7 @@ export class Transport implements ConnectionOwner {
    */
   tcpArrives(frame: Uint8Array, ip: IpPacket, checksumValid: boolean): void {
     const { header } = this;
-    const { payloadOffset, payloadLength } = ip;
-    let reason: DropReason = parseTcp(frame, payloadOffset, payloadLength, header);
-    if (reason === DropReason.NONE && !checksumValid && !isChecksumRight(frame, ip)) {
-      reason = DropReason.TCP_CHECKSUM;
-    }
-    if (reason === DropReason.NONE && (header.sourcePort === 0 || header.destinationPort === 0)) {
-      reason = DropReason.TCP_PORT;
-    }
+    const reason = readSegment(frame, ip, checksumValid, header);
     if (reason !== DropReason.NONE) {
       this.core.tcp.statistics.inErrors++;
       this.core.drops.count(reason);
@@ -229,11 +223,7 @@ export class Transport implements ConnectionOwner {
           return;
         }
         if (connection.listener !== null && this.passive.mustWait(connection, ownership.cb, this.header)) return;
-        if (this.process(connection, ownership, this.header, frame) & Disposition.NEW_CONNECTION) {
-          // TIME-WAIT gives way to a new incarnation (RFC 9293 MAY-2).
-          this.forget(connection);
-          this.unknownArrives(ip, this.header, frame);
-        }
+        this.arrives(connection, ownership, frame, ip);
         return;
       case 'offloading':
       case 'uploading':
@@ -252,6 +242,17 @@ export class Transport implements ConnectionOwner {
   /** A segment alone does not tell how its datagram was marked: whoever processes it must hear of it. */
   private noteMark(connection: Connection): void {
     if (this.header.ecn === EcnCodepoint.CE) connection.congestionMarkHeld = true;
+  }
+
+  private arrives(connection: Connection, ownership: HostOwned, frame: Uint8Array, ip: IpPacket): void {
+    const disposition = this.process(connection, ownership, this.header, frame);
+    if (disposition & Disposition.NEW_CONNECTION) {
+      // TIME-WAIT gives way to a new incarnation (RFC 9293 MAY-2).
+      this.forget(connection);
+      this.unknownArrives(ip, this.header, frame);
+    } else if (ip.returnRoute !== null && disposition & Disposition.ACCEPTED) {
+      followReturnRoute(this.core, this.paths, connection, ownership.cb, ip.returnRoute);
+    }
   }
 
   private process(connection: Connection, ownership: HostOwned, header: TcpHeader, buffer: Uint8Array): number {
@@ -276,7 +277,7 @@ export class Transport implements ConnectionOwner {
     if (!this.paths.isUnicast(remote)) return null;
     const { sourcePort, destinationPort } = header;
     const connection = this.create(ip.destination, remote, sourcePort, destinationPort, listener.options, NO_HANDLERS);
-    const cb = this.start(connection);
+    const cb = this.start(connection, ip.returnRoute); // MUST-53
     if (cb === null) {
       this.core.drops.count(DropReason.RESOURCES);
       this.connections.remove(connection);
@@ -330,13 +331,14 @@ export class Transport implements ConnectionOwner {
   }
 
   /** Gives a new connection its path and control block; null when there is no way to the peer. */
-  private start(connection: Connection): ControlBlock | null {
+  private start(connection: Connection, route: SourceRoute | null): ControlBlock | null {
     const { localAddress, remoteAddress, remotePort, localPort } = connection;
     const isPossible = this.core.interface.isOwn(localAddress) && this.paths.isUnicast(remoteAddress);
-    const path = isPossible ? this.paths.join(localAddress, remoteAddress, connection) : null;
+    const path = isPossible ? this.paths.join(localAddress, remoteAddress, connection, route) : null;
     if (path === null) return null;
     connection.path = path;
     const cb = this.controlBlock(connection);
+    cb.ipOptionBytes = ipOptionBytes(route);
     cb.timestampDelta = this.openings.timestampOffset(localAddress, localPort, remoteAddress, remotePort);
     connection.ownership = { owner: 'host', cb };
     return cb;
@@ -357,7 +359,9 @@ export class Transport implements ConnectionOwner {
 
   private open(connection: Connection): void {
     connection.openPending = false;
-    const cb = this.start(connection);
+    const route = connection.options.sourceRoute ?? null;
+    connection.needsIpOptions = route !== null;
+    const cb = this.start(connection, route);
     if (cb === null) {
       connection.close('EHOSTUNREACH');
       this.forget(connection);
@@ -566,26 +570,6 @@ export class Transport implements ConnectionOwner {
     const { ownership } = connection;
     if (ownership !== null && ownership.owner === 'host') setPathMtu(this.core.tcp, ownership.cb, pathMtu);
   }
-}
-
-/** Whether an acceptable segment carries text that was not received before. */
-function bringsText(cb: ControlBlock, header: TcpHeader): boolean {
-  const { delegated } = cb;
-  if (header.payloadLength === 0 || header.flags & (TcpFlag.SYN | TcpFlag.RST) || !(header.flags & TcpFlag.ACK))
-    return false;
-  if (!canReceive(delegated.state)) return false;
-  const offset = (header.sequence - delegated.rcvNxt) | 0;
-  return offset + header.payloadLength > 0 && offset < delegated.rcvWnd;
-}
-
-function isChecksumRight(frame: Uint8Array, ip: IpPacket): boolean {
-  const { payloadOffset, payloadLength } = ip;
-  const sum = ip.pseudoHeaderSum(IpProtocol.TCP, payloadLength);
-  return verifyTcpChecksum(frame, payloadOffset, payloadLength, sum);
-}
-
-function segmentOf(frame: Uint8Array, ip: IpPacket): Uint8Array {
-  return frame.subarray(ip.payloadOffset, ip.payloadOffset + ip.payloadLength);
 }
 
 /** What a connection begins with: nearly always the very options of all, which then need not be kept once for each. */
