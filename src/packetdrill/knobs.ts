@@ -72,6 +72,20 @@ function blackHoleDetection(settings: Settings, value: string): void {
   settings.blackHoleDetection = value !== '0';
 }
 
+/** ECN by the numbers of Linux and FreeBSD. From 3 on they ask for accurate ECN (RFC 9768): what is less of it is agreed on. */
+const ECN: Readonly<Record<string, TcpParameters['ecn']>> = {
+  0: 'off',
+  1: 'request',
+  2: 'accept',
+  3: 'request',
+  4: 'accept',
+  5: 'accept',
+};
+
+function ecn(settings: Settings, value: string, fail: (message: string) => never): void {
+  settings.parameters = { ...settings.parameters, ecn: ECN[value] ?? fail(`there is no way ${value} to use ECN`) };
+}
+
 /** Knobs by their names. */
 const KNOBS: Readonly<Record<string, Knob>> = {
   'net.ipv4.tcp_timestamps': option('timestamps'),
@@ -79,6 +93,8 @@ const KNOBS: Readonly<Record<string, Knob>> = {
   'net.ipv4.tcp_window_scaling': option('windowScaling'),
   'net.ipv4.tcp_rmem': receiveMemory,
   'net.ipv4.tcp_congestion_control': congestionControl,
+  'net.ipv4.tcp_ecn': ecn,
+  'net.inet.tcp.ecn.enable': ecn,
   'net.ipv4.tcp_retries2': parameter('maximumRetransmissions'),
   'net.ipv4.tcp_syn_retries': parameter('maximumSynRetransmissions'),
   'net.ipv4.tcp_synack_retries': parameter('maximumSynRetransmissions'),
@@ -136,7 +152,7 @@ const HARMLESS_KNOBS = [
   /^net\.ipv4\.tcp_(?:wmem|mem|no_metrics_save|moderate_rcvbuf|autocorking|min_tso_segs|tso_rtt_log|tso_win_divisor)$/,
   /^net\.ipv4\.tcp_(?:limit_output_bytes|invalid_ratelimit|early_retrans|recovery|frto|thin_linear_timeouts|thin_dupack)$/,
   /^net\.ipv4\.tcp_(?:slow_start_after_idle|metrics_save|pacing_\w+|notsent_lowat|adv_win_scale|app_win|backlog_ack_defer)$/,
-  /^net\.ipv4\.tcp_(?:fastopen\w*|ecn|ecn_fallback|dsack|fack|max_reordering|retries1|retrans_collapse|syncookies|tw_reuse)$/,
+  /^net\.ipv4\.tcp_(?:fastopen\w*|ecn_fallback|dsack|fack|max_reordering|retries1|retrans_collapse|syncookies|tw_reuse)$/,
   /^net\.ipv4\.tcp_(?:workaround_signed_windows|shrink_window|comp_sack_\w+|plb_\w+|reflect_tos|abort_on_overflow|rfc1337)$/,
   /^net\.ipv4\.tcp_(?:max_syn_backlog|base_mss|min_snd_mss|mtu_probe_floor|probe_\w+|orphan_retries|stdurg)$/,
   /^net\.ipv4\.tcp_(?:allowed_congestion_control|available_congestion_control|ao_\w+|migrate_req|child_ehash_entries)$/,
@@ -146,7 +162,7 @@ const HARMLESS_KNOBS = [
   /^net\.mptcp\./,
   /^net\.inet6?\.(?:ip6?|icmp6?|udp)\./,
   /^net\.inet\.tcp\.(?:hostcache\.|tso|path_mtu_discovery|pmtud_blackhole\w*|syncookies\w*|syncache\.|cc\.|functions_\w+)/,
-  /^net\.inet\.tcp\.(?:rfc\d+\w*|ecn\.|fastopen\.|rack\.|bbr\.|log_\w+|bb\.|do_\w+|newcwv|abc_l_var|initcwnd\w*)/,
+  /^net\.inet\.tcp\.(?:rfc\d+\w*|ecn\.(?:generic|maxretries)$|fastopen\.|rack\.|bbr\.|log_\w+|bb\.|do_\w+|newcwv|abc_l_var|initcwnd\w*)/,
   /^net\.inet\.tcp\.(?:recvbuf_\w+|sendbuf_\w+|keepinit|always_keepalive|mssdflt|minmss|v6mssdflt|maxtcptw|nolocaltimewait)$/,
   /^net\.inet\.tcp\.(?:fast_finwait2_recycle|insecure_\w+|drop_synfin|reass\.\w+|isn_reseed_interval|ts_offset_per_conn)$/,
   /^net\.inet\.tcp\.(?:tolerate_missing_ts|icmp_may_rst|soreceive_stream|sack\.\w+|lro\.\w+|udp_tunneling_port|tw_\w+|msl_local)$/,
