@@ -21,6 +21,7 @@ import {
 import type { HostCore } from './core.ts';
 import type { Path, PathMember } from './path/path.ts';
 import { ReceiveQueue } from './receive-queue.ts';
+import { CLOSED_INFO, infoOf, type TcpInfo } from './tcp-info.ts';
 import type { HostTimer } from './timer.ts';
 import type { Listener } from './transport/listener.ts';
 
@@ -35,6 +36,8 @@ export interface ConnectionServices {
   /** Tells the connection's engine, or its target, of a new path MTU. */
   pathMtuChanged(connection: Connection, pathMtu: number): void;
   destinationUnreachable(connection: Connection): void;
+  /** Answers from within `HostStack.advance` what the owner of the connection knows of it. */
+  queryInfo(connection: Connection, answer: (info: TcpInfo) => void): void;
 }
 
 /** A wish to move a connection, until it is fulfilled or refused. */
@@ -102,6 +105,22 @@ export class Connection implements PathMember {
   /** Who runs the connection. */
   get owner(): ConnectionOwnerName {
     return this.ownership === null ? 'host' : this.ownership.owner;
+  }
+
+  /** What the connection knows of itself; null while an offload target runs it, or gives it back: see `queryInfo`. */
+  info(): TcpInfo | null {
+    const { ownership } = this;
+    if (this.isClosed || ownership === null) return CLOSED_INFO;
+    if (ownership.owner !== 'host' && ownership.owner !== 'offloading') return null;
+    return infoOf(this.services.core.tcp, this, ownership.cb);
+  }
+
+  /**
+   * Asks the same of whoever runs the connection. `answer` is called once, from within `HostStack.advance`; of an offloaded
+   * connection it lacks what the contract's query does not carry.
+   */
+  queryInfo(answer: (info: TcpInfo) => void): void {
+    this.services.queryInfo(this, answer);
   }
 
   /** The state of RFC 9293, as far as the host knows it: of an offloaded connection it knows what was indicated. */

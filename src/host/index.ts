@@ -18,4 +18,5 @@ export type { AddressConfiguration } from './network-interface.ts';
 export type { StaticRoute } from './path/route-table.ts';
 export type { HostStackOptions, OffloadPolicy } from './settings.ts';
 export { type ConnectOptions, HostStack, type ListenOptions } from './stack.ts';
+export { type TcpInfo, TcpInfoCongestionState, TcpInfoOption, TcpInfoState } from './tcp-info.ts';
 export type { AcceptHandler, Listener } from './transport/listener.ts';

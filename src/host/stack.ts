@@ -23,6 +23,7 @@ import type { ConnectionOptions } from './connection-options.ts';
 import type { ConnectionHandlers } from './connection-types.ts';
 import { HostCore, type HostStatistics } from './core.ts';
 import type { Neighbor } from './framing/neighbor.ts';
+import { InfoQueries } from './info-queries.ts';
 import { NetworkInterface } from './network-interface.ts';
 import { NetworkLayer, type NetworkObserver } from './network-layer.ts';
 import { notify } from './notify.ts';
@@ -79,6 +80,7 @@ export class HostStack {
   private readonly network: NetworkLayer;
   private readonly transport: Transport;
   private readonly errors: IcmpErrors;
+  private readonly infoQueries: InfoQueries;
   private readonly binding: NdisBinding<HostBinding>;
   private readonly framePool = new NetBufferListPool();
   /** Frames that wait to be sent with the next `flush`, as a chain. */
@@ -116,6 +118,9 @@ export class HostStack {
     const { neighbors, paths, output } = this.network;
     this.transport = new Transport(this.core, this.settings, paths, neighbors, output, this.connectionServices());
     this.errors = new IcmpErrors(this.core, this.transport, paths, (connection, answer) =>
+      this.chimney.updates.queryConnection(connection, answer),
+    );
+    this.infoQueries = new InfoQueries(this.core, (connection, answer) =>
       this.chimney.updates.queryConnection(connection, answer),
     );
     const driver = options.ndis.registerProtocolDriver<HostBinding>(
@@ -263,6 +268,7 @@ export class HostStack {
         connection.scheduled = false;
         this.transport.service(connection);
         this.chimney.service(connection);
+        this.infoQueries.service(connection);
         notify(connection);
       }
     } finally {
@@ -386,6 +392,10 @@ export class HostStack {
       schedule: (connection) => this.schedule(connection),
       pathMtuChanged: (connection, pathMtu) => this.transport.pathMtuChanged(connection, pathMtu),
       destinationUnreachable: (connection) => this.transport.destinationUnreachable(connection),
+      queryInfo: (connection, answer) => {
+        this.infoQueries.add(connection, answer);
+        this.schedule(connection);
+      },
     };
   }
 

@@ -4,7 +4,16 @@ import { Server, type ServerOptions } from './server.ts';
 import { Socket } from './socket.ts';
 import type { ConnectOptions } from './socket-options.ts';
 
-export type { ConnectionCounters, ConnectionOwnerName, HistoryEntry, OffloadResult } from '../host/index.ts';
+export {
+  type ConnectionCounters,
+  type ConnectionOwnerName,
+  type HistoryEntry,
+  type OffloadResult,
+  type TcpInfo,
+  TcpInfoCongestionState,
+  TcpInfoOption,
+  TcpInfoState,
+} from '../host/index.ts';
 export { adopt } from './adopt.ts';
 export { createNet, type Net } from './create-net.ts';
 export { createLoopbackHost, getDefaultHost, setDefaultHost } from './default-host.ts';

@@ -4,7 +4,14 @@
  */
 import { channel } from 'node:diagnostics_channel';
 import { addAbortSignal, Duplex, type DuplexOptions } from 'node:stream';
-import type { ConnectionCounters, ConnectionOwnerName, HistoryEntry, OffloadResult } from '../host/index.ts';
+import {
+  type ConnectionCounters,
+  type ConnectionOwnerName,
+  type HistoryEntry,
+  type OffloadResult,
+  type TcpInfo,
+  TcpInfoState,
+} from '../host/index.ts';
 import { NdisStatus } from '../ndis/index.ts';
 import type { Host } from '../node/host.ts';
 import { isNormalized, normalizeArguments } from './arguments.ts';
@@ -233,6 +240,16 @@ export class Socket extends Duplex implements HandleOwner {
     // Asked of the prototype there is nothing to count.
     if (this.writableLength === undefined) return undefined as unknown as number;
     return this._bytesDispatched + (this.destroyed ? 0 : this.writableLength - this.inFlight);
+  }
+
+  /**
+   * What the connection knows of itself, by the names of Linux's TCP_INFO; asked of the offload target when that runs it, which
+   * knows less. Not part of `node:net`.
+   */
+  tcpInfo(): Promise<TcpInfo> {
+    const connection = this._handle?.connection ?? null;
+    if (connection === null) return Promise.resolve({ tcpi_state: TcpInfoState.CLOSE });
+    return new Promise((resolve) => connection.queryInfo(resolve));
   }
 
   address(): SocketAddress | Record<string, never> {

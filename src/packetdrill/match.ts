@@ -132,5 +132,5 @@ export function join(first: SentSegment, second: SentSegment): SentSegment | nul
 
 /** A segment that says nothing but how far the stack has received. */
 export function isPureAck(segment: { readonly flags: number; readonly length: number }): boolean {
-  return segment.flags === TcpFlag.ACK && segment.length === 0;
+  return (segment.flags & ~TcpFlag.ECE) === TcpFlag.ACK && segment.length === 0;
 }

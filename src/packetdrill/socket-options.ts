@@ -201,7 +201,7 @@ export function getSocketOption(
   const name = args.symbol(2);
   const wanted = args.at(3);
   if (name === 'TCP_INFO') {
-    const members = tcpInfo(socket.machine.stack, socket.connection);
+    const members = tcpInfo(socket.connection);
     if (wanted.kind !== 'struct') return success();
     for (const { name: member, value } of wanted.entries) {
       if (member === null || value.kind === 'any') continue;

@@ -97,8 +97,8 @@ export class TcpSocket {
   }
 
   /** What TCP_INFO says. */
-  members(): Record<string, number> {
-    return tcpInfo(this.machine.stack, this.connection);
+  members(): Readonly<Record<string, number>> {
+    return tcpInfo(this.connection);
   }
 
   /** Takes the pending error, as every call does that reports one. */

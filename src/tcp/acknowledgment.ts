@@ -100,6 +100,7 @@ function newAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
 
   const echoes = cb.ecn !== 0 && echoesCongestion(cb, header);
   if (cb.ecn !== 0) ecnAcknowledged(cb, echoes);
+  if (echoes) cb.deliveredMarked += advanced;
   if (cb.inRecovery) {
     recoveryAck(tcp, cb, advanced);
   } else {
@@ -110,11 +111,18 @@ function newAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
 
   d.retransmit.count = 0;
   d.totalRt = 0;
-  if (ack === d.sndMax) stopRetransmitTimer(cb);
+  if (ack === d.sndMax) allAcknowledged(tcp, cb);
   else startRetransmitTimer(tcp, cb);
 
   if (data > 0) cb.owner.acknowledged(cb, data);
   if (finAcknowledged) finAcked(tcp, cb);
+}
+
+function allAcknowledged(tcp: TcpContext, cb: ControlBlock): void {
+  stopRetransmitTimer(cb);
+  if (cb.busySince < 0) return;
+  cb.busyTicks += tcp.ticks - cb.busySince;
+  cb.busySince = -1;
 }
 
 /** Our FIN is acknowledged: the state moves on (RFC 9293 section 3.10.7.4, FIN-WAIT-1, CLOSING, LAST-ACK). */

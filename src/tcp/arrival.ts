@@ -29,12 +29,19 @@ export function segmentArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHea
   cb.disposition = 0;
   cb.progressed = false;
   tcp.statistics.inSegments++;
+  countArrival(cb, header.payloadLength);
   const state: TcpState = cb.delegated.state;
   if (state === TcpState.CLOSED || state === TcpState.LISTEN) return 0;
   if (state === TcpState.SYN_SENT) synSentArrives(tcp, cb, header);
   else synchronizedArrives(tcp, cb, header, buffer);
   output(tcp, cb);
   return cb.disposition;
+}
+
+function countArrival(cb: ControlBlock, length: number): void {
+  const parts = length > cb.receiveMss && cb.receiveMss > 0 ? Math.ceil(length / cb.receiveMss) : 1;
+  cb.segmentsIn += parts;
+  if (length > 0) cb.dataSegmentsIn += parts;
 }
 
 function synchronizedArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeader, buffer: Uint8Array): void {

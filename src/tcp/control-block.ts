@@ -167,8 +167,21 @@ export class ControlBlock extends WheelEntry {
   closeRequested = false;
   /** SYN retransmissions so far. */
   synRetransmissions = 0;
-  /** Segments sent more than once, for people: not part of a hand-over. */
+  // ---- counters, for people; the extension carries them ----
+  /** Segments sent more than once, and the bytes of them that were. */
   retransmittedSegments = 0;
+  retransmittedBytes = 0;
+  /** All segments, and those with text: one that a link cuts or has joined counts as its parts. */
+  segmentsIn = 0;
+  segmentsOut = 0;
+  dataSegmentsIn = 0;
+  dataSegmentsOut = 0;
+  /** Bytes that ACKs with ECE have acknowledged. */
+  deliveredMarked = 0;
+  /** Ticks for which something was outstanding, and since when it is; -1 when nothing is. */
+  busyTicks = 0;
+  busySince = -1;
+
   /** The segment being processed has moved SND.UNA. */
   progressed = false;
   /** Bits of `Disposition` gathered while a segment or timer is processed. */

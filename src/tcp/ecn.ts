@@ -27,6 +27,8 @@ export const EcnState = {
   IN_REDUCTION: 1 << 6,
   /** ECE arrived with a window of one segment: nothing new leaves before the retransmission timer expires (6.1.2). */
   HELD: 1 << 7,
+  /** A segment with text had an ECT code point. */
+  SEEN: 1 << 8,
 } as const;
 
 /** What an established connection keeps of the bits: the rest belongs to the handshake. */
@@ -96,6 +98,7 @@ export function noteCongestionMark(tcp: TcpContext, cb: ControlBlock, header: Tc
     if (cb.ecn & EcnState.ECHO) cb.ackNow = true;
     cb.ecn &= ~EcnState.ECHO;
   }
+  if (header.ecn !== EcnCodepoint.NOT_ECT) cb.ecn |= EcnState.SEEN;
   if (header.ecn !== EcnCodepoint.CE) return;
   tcp.statistics.congestionMarks++;
   if (!(cb.ecn & EcnState.ECHO)) cb.ackNow = true;

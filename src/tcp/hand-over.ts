@@ -99,6 +99,7 @@ export function exportExtension(tcp: TcpContext, cb: ControlBlock): TcpExtension
     swsDelta: remaining(tcp, cb.swsStoppedAt),
     quickAcks: cb.quickAcks,
     outOfOrderFin: cb.finReceived ? cb.finSequence : null,
+    counters: countersOf(tcp, cb),
   };
   if (cb.ecn !== 0) extension.ecn = { flags: cb.ecn, reductionEnd: cb.ecnReductionEnd };
   return extension;
@@ -126,6 +127,7 @@ export function adopt(
   cb.tsRecentSetAt = tcp.ticks - delegated.tsRecentAge;
   cb.lastReceivedAt = tcp.ticks;
   cb.lastSendAt = tcp.now;
+  if (delegated.sndUna !== delegated.sndMax) cb.busySince = tcp.ticks;
   updateSegmentSizes(cb, tcp.parameters.maximumSegmentPayload);
   // Less than a segment, counted with another segment size, would stop the sender for good.
   cb.delegated.cWnd = Math.max(delegated.cWnd, cb.sendMss);
@@ -172,6 +174,32 @@ function adoptRecovery(tcp: TcpContext, cb: ControlBlock): void {
   cb.highRxt = d.sndUna;
 }
 
+/** What a person wants to know of the whole life of a connection. The age of `busySince` is part of the time. */
+function countersOf(tcp: TcpContext, cb: ControlBlock): number[] {
+  const busy = cb.busyTicks + (cb.busySince < 0 ? 0 : tcp.ticks - cb.busySince);
+  return [
+    cb.segmentsIn,
+    cb.segmentsOut,
+    cb.dataSegmentsIn,
+    cb.dataSegmentsOut,
+    cb.retransmittedSegments,
+    cb.retransmittedBytes,
+    cb.deliveredMarked,
+    busy,
+  ];
+}
+
+function adoptCounters(cb: ControlBlock, counters: readonly number[]): void {
+  cb.segmentsIn = counters[0];
+  cb.segmentsOut = counters[1];
+  cb.dataSegmentsIn = counters[2];
+  cb.dataSegmentsOut = counters[3];
+  cb.retransmittedSegments = counters[4];
+  cb.retransmittedBytes = counters[5];
+  cb.deliveredMarked = counters[6];
+  cb.busyTicks = counters[7];
+}
+
 function adoptExtension(tcp: TcpContext, cb: ControlBlock, extension: TcpExtensionState): void {
   if (extension.outOfOrder.length > 0) {
     cb.reassemblyQueue(tcp.parameters.outOfOrderLimitSegments).restore(extension.outOfOrder);
@@ -190,6 +218,7 @@ function adoptExtension(tcp: TcpContext, cb: ControlBlock, extension: TcpExtensi
   cb.timedSequence = extension.timedSequence;
   if (extension.swsDelta >= 0) cb.swsDeadline = tcp.nextTick + extension.swsDelta;
   cb.quickAcks = extension.quickAcks;
+  if (extension.counters !== undefined) adoptCounters(cb, extension.counters);
   if (extension.ecn !== undefined) {
     cb.ecn = extension.ecn.flags;
     cb.ecnReductionEnd = extension.ecn.reductionEnd;

@@ -7,6 +7,7 @@ export { type CongestionControlName, createCongestionControl } from './congestio
 export { type RandomInt32, TcpContext, TcpStatistics } from './context.ts';
 export { type ConnectionOwner, ControlBlock } from './control-block.ts';
 export { Disposition } from './disposition.ts';
+export { EcnState } from './ecn.ts';
 export {
   adopt,
   applyUpdate,
@@ -20,6 +21,7 @@ export {
 export { output } from './output.ts';
 export { isOvertaken } from './overtaken.ts';
 export { DEFAULT_TCP_PARAMETERS, type TcpParameters } from './parameters.ts';
+export { RttEstimator } from './rtt.ts';
 export { canReceive, canSend, isOffloadable, isSynchronized, stateName, TcpState } from './state.ts';
 export { timersExpire } from './timers.ts';
 export { TimingWheel, WheelEntry } from './timing-wheel.ts';

@@ -43,6 +43,7 @@ export function transmitData(tcp: TcpContext, cb: ControlBlock, sequence: number
     tcp.statistics.retransmittedSegments++;
     tcp.statistics.retransmittedBytes += Math.min(length, (d.sndMax - sequence) | 0);
     cb.retransmittedSegments++;
+    cb.retransmittedBytes += Math.min(length, (d.sndMax - sequence) | 0);
     // Karn: a measurement over a retransmission would be ambiguous (RFC 6298 section 3).
     if (cb.timing && !after(sequence, cb.timedSequence)) cb.timing = false;
   }
@@ -52,6 +53,7 @@ export function transmitData(tcp: TcpContext, cb: ControlBlock, sequence: number
       cb.timedSequence = end;
       cb.timedAt = tcp.now;
     }
+    if (cb.busySince < 0) cb.busySince = tcp.ticks;
     d.sndMax = end;
     // Traffic both ways: text of ours carries the ACKs from now on.
     if (tcp.ticks - cb.lastTextAt < tcp.parameters.delayedAckTicks) cb.quickAcks = 0;
@@ -156,6 +158,9 @@ function emit(
   }
   if (cb.urgentPending) writeUrgentPointer(cb, h);
   tcp.statistics.outSegments++;
+  const parts = length > cb.sendMss ? Math.ceil(length / cb.sendMss) : 1;
+  cb.segmentsOut += parts;
+  if (length > 0) cb.dataSegmentsOut += parts;
   cb.owner.transmit(cb, h, offset, length);
 }
 

@@ -61,6 +61,24 @@ describe('moving', () => {
     expect(far.counters).toMatchObject({ offloads: 1, uploads: 1, refusedOffloads: 0 });
   });
 
+  it('tells what it knows of itself, whoever runs it (TCP_INFO)', async () => {
+    const { near, far } = await openPair(hosts, server, PORT);
+    far.write(noise(10_000));
+    await until(() => far.counters?.bytesAcknowledged === 10_000);
+    const before = await far.tcpInfo();
+    expect(before).toMatchObject({ tcpi_state: 1, tcpi_bytes_acked: 10_000, tcpi_unacked: 0, tcpi_total_retrans: 0 });
+    expect(before.tcpi_data_segs_out).toBeGreaterThanOrEqual(7);
+    await far.offload();
+    const during = await far.tcpInfo();
+    expect(during).toMatchObject({ tcpi_state: 1, tcpi_bytes_acked: 10_000, tcpi_snd_cwnd: before.tcpi_snd_cwnd });
+    expect(during.tcpi_data_segs_out).toBeUndefined();
+    await far.upload();
+    expect(await far.tcpInfo()).toMatchObject({ tcpi_data_segs_out: before.tcpi_data_segs_out });
+    near.destroy();
+    far.destroy();
+    expect(await far.tcpInfo()).toEqual({ tcpi_state: 7 });
+  });
+
   it('loses and doubles nothing while bytes flow both ways and both ends move', async () => {
     const { near, far } = await openPair(hosts, server, PORT, { allowHalfOpen: true });
     const arrived = Promise.all([readAll(near), readAll(far)]);
