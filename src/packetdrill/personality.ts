@@ -1,6 +1,6 @@
 /** How stacks differ, as data: what scripts written for one of them expect. */
 import type { ConnectionOptions } from '../host/index.ts';
-import type { TcpParameters } from '../tcp/index.ts';
+import { ARRIVAL_RULES, type TcpParameters } from '../tcp/index.ts';
 
 export type PersonalityName = 'default' | 'linux' | 'bsd';
 
@@ -58,6 +58,7 @@ const linux: Personality = {
     linearSynRetransmissions: 4,
     probesWithoutText: true,
     congestionControl: 'cubic',
+    arrival: ARRIVAL_RULES.linux,
   },
   connection: { windowScale: 7 },
   receiveBufferBytes: 65_535,
@@ -86,6 +87,7 @@ const bsd: Personality = {
     linearSynRetransmissions: 4,
     minimumPersistTicks: 5000,
     congestionControl: 'cubic',
+    arrival: ARRIVAL_RULES.bsd,
   },
   connection: { windowScale: 6 },
   receiveBufferBytes: 65_700,

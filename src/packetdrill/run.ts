@@ -14,6 +14,8 @@ export interface RunOptions {
   readonly options?: readonly ScriptOption[];
   /** Text put in place of names in the script. */
   readonly definitions?: ReadonlyMap<string, string>;
+  /** Whether what leaves before the last event and is not expected fails the script; by default as the personality has it. */
+  readonly failsOnUnexpected?: boolean;
   /** Also run the script once per event with all connections moved right before it. */
   readonly moveAtEveryEvent?: boolean;
 }
@@ -70,7 +72,11 @@ function runOnce(
 ): { readonly problem: ScriptProblem | null; readonly runner: Runner | null } {
   let runner: Runner | null = null;
   try {
-    runner = new Runner(script, settingsFor(script, options), moveBefore === undefined ? {} : { moveBefore });
+    const { failsOnUnexpected } = options;
+    runner = new Runner(script, settingsFor(script, options), {
+      ...(moveBefore === undefined ? {} : { moveBefore }),
+      ...(failsOnUnexpected === undefined ? {} : { failsOnUnexpected }),
+    });
     runner.run();
     return { problem: null, runner };
   } catch (error) {

@@ -38,6 +38,8 @@ const FOREVER = 1_000_000_000_000;
 export interface RunnerOptions {
   /** Before this event, by its index, all connections are moved to the target and back. */
   readonly moveBefore?: number;
+  /** Over what the personality has. */
+  readonly failsOnUnexpected?: boolean;
 }
 
 export class Runner {
@@ -79,9 +81,10 @@ export class Runner {
   run(): void {
     const { setup, events, cleanup } = this.script;
     for (const { line, text } of setup) this.command(text, line);
+    const isStrict = this.options.failsOnUnexpected ?? this.settings.personality.failsOnUnexpected;
     events.forEach((event, index) => {
       if (index === this.options.moveBefore) this.moveBefore(event);
-      if (index === events.length - 1 && this.settings.personality.failsOnUnexpected) this.expectQuiet(event);
+      if (index === events.length - 1 && isStrict) this.expectQuiet(event);
       this.perform(event);
     });
     this.finishPending();

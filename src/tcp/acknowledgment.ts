@@ -1,6 +1,6 @@
 /** "Fifth, check the ACK field" of RFC 9293 section 3.10.7.4, with SACK, window updates and the states that end. */
 import { TcpFlag, type TcpHeader } from '../wire/tcp-header.ts';
-import { challengeAck } from './blind-attack.ts';
+import { challengeAcknowledgment } from './blind-attack.ts';
 import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
 import {
@@ -32,7 +32,9 @@ export function isPlausibleAck(cb: ControlBlock, header: TcpHeader): boolean {
 export function isAcceptableAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): boolean {
   if (isPlausibleAck(cb, header)) return true;
   tcp.statistics.unacceptableAcks++;
-  challengeAck(tcp, cb);
+  const isUnsent = after(header.acknowledgment, cb.delegated.sndMax);
+  if (isUnsent && !tcp.parameters.arrival.answersUnsentAck && cb.delegated.state === TcpState.ESTABLISHED) return false;
+  challengeAcknowledgment(tcp, cb);
   return false;
 }
 

@@ -11,23 +11,23 @@ import { TcpState } from './state.ts';
 import { sendReset, sendSyn } from './transmit.ts';
 import { TcpConstantFlag } from './variables.ts';
 
-/** SYN-SENT: the ACK bit first, then RST, then SYN. */
-export function synSentArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
+/** SYN-SENT: the ACK bit first, then RST, then SYN. Answers whether the connection is established. */
+export function synSentArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): boolean {
   const d = cb.delegated;
   const hasAck = (header.flags & TcpFlag.ACK) !== 0;
   if (hasAck && (atOrBefore(header.acknowledgment, cb.iss) || after(header.acknowledgment, d.sndMax))) {
     if (!(header.flags & TcpFlag.RST)) sendReset(tcp, cb, header.acknowledgment, false);
-    return;
+    return false;
   }
   if (header.flags & TcpFlag.RST) {
     // RFC 5961 section 3.2: only a reset that acknowledges our SYN is believed.
-    if (!hasAck) return;
+    if (!hasAck) return false;
     tcp.statistics.attemptFails++;
     enterClosed(tcp, cb);
     cb.disposition |= Disposition.REFUSED;
-    return;
+    return false;
   }
-  if (!(header.flags & TcpFlag.SYN)) return;
+  if (!(header.flags & TcpFlag.SYN)) return false;
 
   d.rcvNxt = (header.sequence + 1) | 0;
   cb.lastAckSent = d.rcvNxt;
@@ -41,11 +41,12 @@ export function synSentArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHea
     enterEstablished(tcp, cb, header);
     cb.disposition |= Disposition.ACCEPTED | Disposition.FORWARD_PROGRESS;
     cb.ackNow = true;
-    return;
+    return true;
   }
   // Simultaneous open (section 3.5, figure 8): our SYN again, now with ACK.
   d.sendWl1 = header.sequence;
   d.state = TcpState.SYN_RECEIVED;
   if (!(cb.constant.flags & TcpConstantFlag.WINDOW_SCALING_ENABLED)) cb.constant.rcvWindScale = 0;
   sendSyn(tcp, cb);
+  return false;
 }

@@ -4,8 +4,9 @@
  */
 import { TcpFlag, type TcpHeader } from '../wire/tcp-header.ts';
 import { acknowledge, isAcceptableAck, isPlausibleAck } from './acknowledgment.ts';
+import { halfOpenArrives } from './arrival-half-open.ts';
 import { synSentArrives } from './arrival-syn-sent.ts';
-import { challengeReset, challengeSyn, endMitigation } from './blind-attack.ts';
+import { challengeReset, challengeSyn, endMitigation, mayAnswer } from './blind-attack.ts';
 import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
 import { enterClosed, startTimeWait } from './deadlines.ts';
@@ -32,8 +33,10 @@ export function segmentArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHea
   countArrival(cb, header.payloadLength);
   const state: TcpState = cb.delegated.state;
   if (state === TcpState.CLOSED || state === TcpState.LISTEN) return 0;
-  if (state === TcpState.SYN_SENT) synSentArrives(tcp, cb, header);
-  else synchronizedArrives(tcp, cb, header, buffer);
+  if (state === TcpState.SYN_SENT) {
+    const established = synSentArrives(tcp, cb, header);
+    if (established && tcp.parameters.arrival.takesTextOfSynAck) takeTextOfSynAck(tcp, cb, header, buffer);
+  } else synchronizedArrives(tcp, cb, header, buffer);
   output(tcp, cb);
   return cb.disposition;
 }
@@ -52,6 +55,8 @@ function synchronizedArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeade
     return;
   }
 
+  if (halfOpenArrives(tcp, cb, header)) return;
+  if (tcp.parameters.arrival.ignoresBare && isBare(flags) && d.state !== TcpState.TIME_WAIT) return;
   // Second, RST, before the first: only its sequence number counts (RFC 5961 section 3.2), not its text or timestamp.
   if (flags & TcpFlag.RST) {
     resetArrives(tcp, cb, header);
@@ -63,7 +68,8 @@ function synchronizedArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeade
     if (lacksTimestamp(cb, header)) return;
     if (pawsRejects(tcp, cb, header)) {
       tcp.statistics.pawsDrops++;
-      if (mayAnswer(tcp, cb, header)) sendAck(tcp, cb);
+      const answers = header.payloadLength > 0 || tcp.parameters.arrival.answersOldEmpty;
+      if (answers && isAnswered(tcp, cb, header)) sendAck(tcp, cb);
       return;
     }
   }
@@ -76,7 +82,8 @@ function synchronizedArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeade
     cb.ackNow = true;
   }
   if (!isAcceptable(cb, header)) {
-    rejectUnacceptable(tcp, cb, header);
+    if (isChallenged(tcp, cb, flags)) challengeSyn(tcp, cb);
+    else rejectUnacceptable(tcp, cb, header);
     return;
   }
   // Fourth: SYN (RFC 5961 section 4.2). A SYN that repeats the one we answered finds SYN-RECEIVED and an old sequence.
@@ -96,6 +103,7 @@ function synchronizedArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeade
   if (!isAcceptableAck(tcp, cb, header)) return;
   // Not earlier: a forged timestamp on a segment that the ACK field gives away would make PAWS drop all that follow.
   updateTimestampRecent(tcp, cb, header);
+  if (d.state === TcpState.TIME_WAIT) answerInTimeWait(tcp, cb, header);
   acknowledge(tcp, cb, header);
   accepted(tcp, cb);
 
@@ -103,6 +111,26 @@ function synchronizedArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeade
   if (flags & TcpFlag.URG) urgentArrives(cb, header);
   if (header.payloadLength > 0 && cb.ecn & EcnState.RECEIVER) noteCongestionMark(tcp, cb, header);
   if (header.payloadLength > 0 || flags & TcpFlag.FIN) takeText(tcp, cb, header, buffer);
+}
+
+function isBare(flags: number): boolean {
+  return (flags & (TcpFlag.ACK | TcpFlag.RST | TcpFlag.SYN)) === 0;
+}
+
+/** Whether a SYN outside of the window gets a challenge ACK like one inside of it: the limit is then the same as well. */
+function isChallenged(tcp: TcpContext, cb: ControlBlock, flags: number): boolean {
+  return (
+    (flags & TcpFlag.SYN) !== 0 &&
+    tcp.parameters.arrival.challengeMilliseconds >= 0 &&
+    cb.delegated.state !== TcpState.SYN_RECEIVED
+  );
+}
+
+/** "If there are other controls or text in the segment, then continue processing" (RFC 9293 section 3.10.7.3, fourth). */
+function takeTextOfSynAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader, buffer: Uint8Array): void {
+  if (header.payloadLength === 0 && !(header.flags & TcpFlag.FIN)) return;
+  header.sequence = (header.sequence + 1) | 0;
+  takeText(tcp, cb, header, buffer);
 }
 
 function isSimultaneousSynAck(cb: ControlBlock, header: TcpHeader): boolean {
@@ -154,21 +182,15 @@ function rejectUnacceptable(tcp: TcpContext, cb: ControlBlock, header: TcpHeader
     if (!(header.flags & TcpFlag.ACK)) {
       if (header.flags & TcpFlag.SYN) reviewEcn(cb, header);
       sendSyn(tcp, cb);
-    } else if (mayAnswer(tcp, cb, header)) sendAck(tcp, cb);
+    } else if (isAnswered(tcp, cb, header)) sendAck(tcp, cb);
     return;
   }
-  if (mayAnswer(tcp, cb, header)) cb.ackNow = true;
+  if (isAnswered(tcp, cb, header)) cb.ackNow = true;
 }
 
-/**
- * Two ends that disagree answer each other's ACKs with ACKs for ever, at the speed of the network. What carries no
- * text, SYN or FIN is therefore answered at most once in half a second (RFC 5961 section 7 asks for such a limit).
- */
-function mayAnswer(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): boolean {
-  if (header.payloadLength > 0 || header.flags & (TcpFlag.FIN | TcpFlag.SYN)) return true;
-  if (tcp.ticks < cb.emptyAnswerAfter) return false;
-  cb.emptyAnswerAfter = tcp.ticks + (tcp.parameters.ticksPerSecond >> 1);
-  return true;
+/** Whether a segment outside of the window is answered: what occupies sequence numbers always is. */
+function isAnswered(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): boolean {
+  return header.payloadLength > 0 || (header.flags & (TcpFlag.FIN | TcpFlag.SYN)) !== 0 || mayAnswer(tcp, cb);
 }
 
 /** The whole segment lies before RCV.NXT, but not further than a window. */
@@ -179,9 +201,22 @@ function isOldDuplicate(cb: ControlBlock, header: TcpHeader): boolean {
 
 /** RST: at RCV.NXT it is obeyed, elsewhere in the window challenged, outside of it dropped (RFC 5961 section 3.2). */
 function resetArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
-  const offset = (header.sequence - cb.delegated.rcvNxt) | 0;
-  if (offset === 0) resetByPeer(tcp, cb);
-  else if (offset > 0 && offset < cb.delegated.rcvWnd) challengeReset(tcp, cb);
+  const d = cb.delegated;
+  const rules = tcp.parameters.arrival;
+  const offset = (header.sequence - (rules.resetsAtLastAck ? cb.lastAckSent : d.rcvNxt)) | 0;
+  if (d.state === TcpState.TIME_WAIT && rules.resetsInTimeWait !== 'standard') {
+    if (offset === 0 && rules.resetsInTimeWait === 'exact') resetByPeer(tcp, cb);
+  } else if (offset === 0 || (offset === -1 && rules.resetsAtFin && hasPeersFin(d.state))) {
+    resetByPeer(tcp, cb);
+  } else if (rules.resetsReachEdges) {
+    if (!before(header.sequence, cb.lastAckSent) && offset <= d.rcvWnd) challengeReset(tcp, cb);
+  } else if (offset > 0 && offset < d.rcvWnd) {
+    challengeReset(tcp, cb);
+  }
+}
+
+function hasPeersFin(state: TcpState): boolean {
+  return state === TcpState.CLOSE_WAIT || state === TcpState.CLOSING || state === TcpState.LAST_ACK;
 }
 
 function resetByPeer(tcp: TcpContext, cb: ControlBlock): void {
@@ -205,6 +240,18 @@ function completeOpening(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): 
   }
   enterEstablished(tcp, cb, header);
   return true;
+}
+
+/** TIME-WAIT, where "the only thing that can arrive" is the peer's FIN: what else does tells that the ends disagree. */
+function answerInTimeWait(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
+  const d = cb.delegated;
+  const { answersInTimeWait } = tcp.parameters.arrival;
+  const isElsewhere = header.sequence !== d.rcvNxt;
+  if (header.payloadLength > 0) cb.ackNow = true;
+  else if (answersInTimeWait === 'elsewhere') cb.ackNow ||= isElsewhere && mayAnswer(tcp, cb);
+  else if (answersInTimeWait === 'news') {
+    cb.ackNow ||= isElsewhere || header.flags !== TcpFlag.ACK || header.acknowledgment !== d.sndNxt;
+  }
 }
 
 /** What every acceptable segment does to the timers (TMR-KA-02, TMR-FW2-03, RST-11). */

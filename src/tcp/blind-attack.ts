@@ -37,16 +37,44 @@ export function challengeAck(tcp: TcpContext, cb: ControlBlock): boolean {
   return true;
 }
 
+/**
+ * Two ends that disagree answer each other's ACKs with ACKs for ever, at the speed of the network. What carries no text,
+ * SYN or FIN is therefore answered at most once in half a second (RFC 5961 section 7 asks for such a limit).
+ */
+export function mayAnswer(tcp: TcpContext, cb: ControlBlock): boolean {
+  return takeTurn(tcp, cb, tcp.parameters.arrival.emptyAnswerMilliseconds);
+}
+
+/** One of the answers that a connection gives at most once in `milliseconds`. */
+function takeTurn(tcp: TcpContext, cb: ControlBlock, milliseconds: number): boolean {
+  if (tcp.ticks < cb.emptyAnswerAfter) return false;
+  cb.emptyAnswerAfter = tcp.ticks + Math.trunc((milliseconds * tcp.parameters.ticksPerSecond) / 1000);
+  return true;
+}
+
+/** A challenge ACK within the limit of the personality; false when the contract's limits are to be used instead. */
+function challengeInTurn(tcp: TcpContext, cb: ControlBlock): boolean {
+  const { challengeMilliseconds } = tcp.parameters.arrival;
+  if (challengeMilliseconds < 0) return false;
+  if (takeTurn(tcp, cb, challengeMilliseconds)) challengeAck(tcp, cb);
+  return true;
+}
+
+/** An ACK field that is not plausible (RFC 5961 section 5.2). */
+export function challengeAcknowledgment(tcp: TcpContext, cb: ControlBlock): void {
+  if (!challengeInTurn(tcp, cb)) challengeAck(tcp, cb);
+}
+
 /** An RST inside the window, but not at RCV.NXT: one challenge ACK until something acceptable arrives (RST-03). */
 export function challengeReset(tcp: TcpContext, cb: ControlBlock): void {
-  if (cb.validating || !challengeAck(tcp, cb)) return;
+  if (challengeInTurn(tcp, cb) || cb.validating || !challengeAck(tcp, cb)) return;
   cb.validating = true;
   armMitigation(tcp, cb);
 }
 
 /** A SYN inside the window of a synchronized connection (RST-06; decision 21: RCV.NXT included). */
 export function challengeSyn(tcp: TcpContext, cb: ControlBlock): void {
-  if (tcp.ticks < cb.synChallengeAfter || !challengeAck(tcp, cb)) return;
+  if (challengeInTurn(tcp, cb) || tcp.ticks < cb.synChallengeAfter || !challengeAck(tcp, cb)) return;
   cb.synChallengeAfter = tcp.ticks + SYN_CHALLENGE_SECONDS * tcp.parameters.ticksPerSecond;
   armMitigation(tcp, cb);
 }

@@ -1,6 +1,7 @@
 /** `chimney/tcp`: the TCP engine, without I/O, clock or randomness of its own. */
 
 export { segmentArrives } from './arrival.ts';
+export { ARRIVAL_RULES, type ArrivalRules } from './arrival-rules.ts';
 export { blackHoleMtu } from './black-hole.ts';
 export { abort, closeSend, consumed, markUrgent, openActive, openFromCookie, openPassive, send } from './calls.ts';
 export { type CongestionControlName, createCongestionControl } from './congestion/index.ts';

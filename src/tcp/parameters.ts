@@ -1,4 +1,5 @@
 import type { TcpOptionLayout } from '../wire/tcp-header.ts';
+import { ARRIVAL_RULES, type ArrivalRules } from './arrival-rules.ts';
 
 /**
  * Settings of one TCP engine (one per stack or offload target). The first group is what the host sets on a target with
@@ -66,6 +67,8 @@ export interface TcpParameters {
   readonly outOfOrderLimitSegments: number;
   /** Largest payload of one segment handed to `transmit`, bytes: the segmentation offload size. At most 65535. */
   readonly maximumSegmentPayload: number;
+  /** What is made of arriving segments where the RFCs leave room. */
+  readonly arrival: ArrivalRules;
   /** Try a smaller path MTU when full-sized segments vanish without a word (RFC 4821 section 7.7). */
   readonly blackHoleDetection: boolean;
 }
@@ -101,5 +104,6 @@ export const DEFAULT_TCP_PARAMETERS: TcpParameters = {
   challengeAcksPerSecond: 100,
   outOfOrderLimitSegments: 4096,
   maximumSegmentPayload: 65535,
+  arrival: ARRIVAL_RULES.standard,
   blackHoleDetection: true,
 };

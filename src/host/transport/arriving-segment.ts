@@ -1,5 +1,5 @@
 /** What can be told of an arriving segment before anybody processes it. */
-import { type ControlBlock, canReceive } from '../../tcp/index.ts';
+import { type ArrivalRules, type ControlBlock, canReceive, isSynchronized, TcpState } from '../../tcp/index.ts';
 import {
   DropReason,
   type IpPacket,
@@ -33,12 +33,14 @@ export function segmentOf(frame: Uint8Array, ip: IpPacket): Uint8Array {
   return frame.subarray(ip.payloadOffset, ip.payloadOffset + ip.payloadLength);
 }
 
-/** Whether an acceptable segment carries text that was not received before. */
-export function bringsText(cb: ControlBlock, header: TcpHeader): boolean {
+/** Whether a segment carries text that was not received before, and that resets a connection which nobody reads. */
+export function bringsText(cb: ControlBlock, header: TcpHeader, rules: ArrivalRules): boolean {
   const { delegated } = cb;
   if (header.payloadLength === 0 || header.flags & (TcpFlag.SYN | TcpFlag.RST) || !(header.flags & TcpFlag.ACK))
     return false;
-  if (!canReceive(delegated.state)) return false;
+  const { state } = delegated;
   const offset = (header.sequence - delegated.rcvNxt) | 0;
-  return offset + header.payloadLength > 0 && offset < delegated.rcvWnd;
+  if (offset + header.payloadLength <= 0) return false;
+  if (rules.anyTextResetsClosed) return isSynchronized(state) && state !== TcpState.TIME_WAIT;
+  return canReceive(state) && offset < delegated.rcvWnd;
 }

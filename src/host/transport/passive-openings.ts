@@ -51,7 +51,10 @@ export class PassiveOpenings {
   arrives(listener: Listener, ip: IpPacket, header: TcpHeader, frame: Uint8Array): void {
     // First RST, second ACK, third SYN; anything else is not for a listener (RFC 9293 section 3.10.7.2).
     if (header.flags & TcpFlag.ACK) this.ackArrives(listener, ip, header, frame);
-    else if (!(header.flags & TcpFlag.RST) && header.flags & TcpFlag.SYN) this.synArrives(listener, ip, header);
+    else if (!(header.flags & TcpFlag.RST) && header.flags & TcpFlag.SYN) {
+      if (header.flags & TcpFlag.FIN && this.core.tcp.parameters.arrival.dropsSynFin) return;
+      this.synArrives(listener, ip, header);
+    }
   }
 
   /**

@@ -216,7 +216,7 @@ export class Transport implements ConnectionOwner {
     if (ownership === null) return;
     switch (ownership.owner) {
       case 'host':
-        if (connection.detached && bringsText(ownership.cb, this.header)) {
+        if (connection.detached && bringsText(ownership.cb, this.header, this.core.tcp.parameters.arrival)) {
           // Nobody will ever read it: the peer must not believe that it was delivered (RFC 9293 section 3.10.4, RFC 2525).
           this.nobody.answer(ip, this.header);
           this.end(connection, 'ECONNRESET');
@@ -503,8 +503,10 @@ export class Transport implements ConnectionOwner {
     else if (disposition & Disposition.REFUSED) this.end(connection, 'ECONNREFUSED');
     else if (disposition & (Disposition.TIMED_OUT | Disposition.MITIGATION_EXPIRED)) {
       // Who never answered our SYN-ACK may never have sent the SYN: he hears nothing more of it.
-      if (connection.listener === null || isSynchronized(ownership.cb.delegated.state))
-        abort(this.core.tcp, ownership.cb);
+      const { delegated } = ownership.cb;
+      const isHalfOpen = connection.listener !== null && !isSynchronized(delegated.state);
+      const isTold = this.core.tcp.parameters.arrival.resetsOnTimeout || delegated.keepAlive.probeCount > 0;
+      if (!isHalfOpen && isTold) abort(this.core.tcp, ownership.cb);
       if (connection.path !== null) this.paths.acquit(connection.path);
       this.end(connection, 'ETIMEDOUT');
     }
