@@ -24,7 +24,7 @@ const MOST_OFFLOADED = 1 << 20;
 const UPTIME_MICROSECONDS = 3_600e6;
 
 /** Most connections opened or closed at a time: what a backlog bounds. */
-const BATCH = 500;
+export const BATCH = 500;
 
 /** Microseconds of a monotonic clock. */
 export function clock(): number {

@@ -1,7 +1,7 @@
 /** What an idle connection occupies, and whether so many are held. Needs `node --expose-gc`. */
 import { setTimeout } from 'node:timers/promises';
 import type { Connection } from '../src/host/index.ts';
-import { flood, Lab, move } from './lab.ts';
+import { BATCH, flood, Lab, move } from './lab.ts';
 
 export interface Memory {
   readonly connections: number;
@@ -79,7 +79,7 @@ export async function measureHeld(connections: number): Promise<Held> {
 
 const BYTE = Uint8Array.of(1);
 
-/** Every connection carries a byte both ways. */
+/** Every connection carries a byte both ways, some at a time: none waits so long that it is sent again. */
 export function exchange(lab: Lab, near: readonly Connection[], far: readonly Connection[]): void {
   let arrived = 0;
   const handlers = {
@@ -87,11 +87,15 @@ export function exchange(lab: Lab, near: readonly Connection[], far: readonly Co
       for (let bytes = connection.read(); bytes !== null; bytes = connection.read()) arrived += bytes.length;
     },
   };
-  for (const connection of [...near, ...far]) {
-    connection.handlers = handlers;
-    connection.send(BYTE);
+  for (let first = 0; first < near.length; first += BATCH) {
+    const ends = [...near.slice(first, first + BATCH), ...far.slice(first, first + BATCH)];
+    arrived = 0;
+    for (const connection of ends) {
+      connection.handlers = handlers;
+      connection.send(BYTE);
+    }
+    lab.until(() => arrived === ends.length);
   }
-  lab.until(() => arrived === near.length + far.length);
   // Delayed acknowledgments too.
   lab.skip(1);
 }
@@ -107,8 +111,12 @@ function closeAll(lab: Lab, near: readonly Connection[], far: readonly Connectio
       if (reason === null) closed++;
     },
   };
-  for (const connection of [...near, ...far]) connection.handlers = handlers;
-  for (const connection of near) connection.shutdown();
-  lab.until(() => ended === near.length + far.length);
+  for (let first = 0; first < near.length; first += BATCH) {
+    const ends = [...near.slice(first, first + BATCH), ...far.slice(first, first + BATCH)];
+    ended = 0;
+    for (const connection of ends) connection.handlers = handlers;
+    for (const connection of near.slice(first, first + BATCH)) connection.shutdown();
+    lab.until(() => ended === ends.length);
+  }
   return closed;
 }
