@@ -8,6 +8,7 @@ import { TcpState } from '../tcp/state.ts';
 import { TcpCachedFlag, TcpCachedState, type TcpConstantState } from '../tcp/variables.ts';
 import type { IpAddress } from '../wire/index.ts';
 import type { Ownership } from './chimney/switch.ts';
+import { ConnectionFlags } from './connection-flags.ts';
 import type { ConnectionOptions } from './connection-options.ts';
 import {
   type CloseReason,
@@ -60,7 +61,7 @@ const NO_HISTORY: readonly HistoryEntry[] = [];
 /** What the application has not been told yet, as bits. */
 export const ConnectionEvent = { CONNECTED: 1, READABLE: 2, DRAINED: 4, OWNER_CHANGED: 8, URGENT: 16 } as const;
 
-export class Connection implements PathMember {
+export class Connection extends ConnectionFlags implements PathMember {
   readonly localAddress: IpAddress;
   readonly localPort: number;
   readonly remoteAddress: IpAddress;
@@ -88,6 +89,7 @@ export class Connection implements PathMember {
     options: ConnectionOptions,
     handlers: ConnectionHandlers,
   ) {
+    super();
     this.services = services;
     this.localAddress = localAddress;
     this.localPort = localPort;
@@ -319,14 +321,6 @@ export class Connection implements PathMember {
     this.ownDesired ??= Object.assign(new TcpCachedState(), this.cached);
     return this.ownDesired;
   }
-  /** `desired` has what the owner does not know. @internal */
-  cachedDirty = false;
-  /** An update of the connection is in flight (UPD-04). @internal */
-  updateInFlight = false;
-  /** A query of the connection is in flight (TERM-03). @internal */
-  queryInFlight = false;
-  /** An update or query failed: the host terminates the offload (UPD-07, QRY-05). @internal */
-  offloadBroken = false;
 
   /** Bytes of the application that no owner has yet; null when there are none. @internal */
   unsent: Uint8Array[] | null = null;
@@ -337,39 +331,16 @@ export class Connection implements PathMember {
   /** @internal */
   readonly sendLimit: number;
   /** @internal */
-  drainAwaited = false;
-  /** @internal */
   readonly received = new ReceiveQueue();
   /** Bytes that were read and that the engine does not know of. @internal */
   unreported = 0;
-  /** @internal */
-  shutdownRequested = false;
-  /** The owner knows of the shutdown. @internal */
-  shutdownPassedOn = false;
-  /** @internal */
-  abortRequested = false;
-  /** The application will not read any more. @internal */
-  detached = false;
   /** What was chosen for this connection. @internal */
   readonly options: ConnectionOptions;
-  /** @internal */
-  peerClosed = false;
-  /** The peer's FIN came before ours was sent: LAST-ACK and not CLOSING. @internal */
-  peerClosedFirst = false;
-  /** @internal */
-  finAcknowledged = false;
-  /** Datagrams of the connection carry IP options, which no target processes (INIT-03). @internal */
-  needsIpOptions = false;
-
-  /** A segment that is held or to be forwarded was marked "congestion experienced" (RFC 3168 section 5). @internal */
-  congestionMarkHeld = false;
 
   /** @internal */
   offloadRequest: MoveRequest | null = null;
   /** @internal */
   uploadRequest: MoveRequest | null = null;
-  /** The application moves the connection by hand. @internal */
-  policySuspended = false;
   /** Refusals in a row: the policy waits longer each time. @internal */
   refusals = 0;
   /** Runs while the policy waits. @internal */
@@ -387,16 +358,6 @@ export class Connection implements PathMember {
   softErrors: SoftError[] | null = null;
   /** The connection is over; the application may not know yet. @internal */
   closed: { readonly reason: CloseReason } | null = null;
-  /** @internal */
-  closedDelivered = false;
-  /** @internal */
-  peerClosedDelivered = false;
-  /** The stack has forgotten the connection: no segment reaches it any more. @internal */
-  isClosed = false;
-  /** `connect` was called and the SYN has not been sent. @internal */
-  openPending = false;
-  /** The stack will process the connection. @internal */
-  scheduled = false;
 
   /** @internal */
   pathMtuChanged(pathMtu: number): void {

@@ -7,11 +7,11 @@
 import type { TcpHeader } from '../wire/tcp-header.ts';
 import { type CongestionControl, type CongestionControlName, createCongestionControl } from './congestion/index.ts';
 import type { TcpContext } from './context.ts';
+import { ControlFlags } from './control-flags.ts';
 import { ReassemblyQueue } from './reassembly-queue.ts';
 import { RttEstimator } from './rtt.ts';
 import { SackScoreboard } from './sack-scoreboard.ts';
 import { SendQueue } from './send-queue.ts';
-import { WheelEntry } from './timing-wheel.ts';
 import { type TcpCachedState, type TcpConstantState, TcpDelegatedState, TIMER_NOT_RUNNING } from './variables.ts';
 
 /**
@@ -40,7 +40,7 @@ export interface ConnectionOwner {
   expired(cb: ControlBlock): void;
 }
 
-export class ControlBlock extends WheelEntry {
+export class ControlBlock extends ControlFlags {
   readonly constant: TcpConstantState;
   /** Replaced by an update, never changed: other connections may have the same one (`CachedStates`). */
   cached: Readonly<TcpCachedState>;
@@ -78,26 +78,19 @@ export class ControlBlock extends WheelEntry {
   // ---- sending ----
   /** Initial send sequence number, int32. */
   iss = 0;
-  /** In fast recovery (RFC 6582, RFC 6675). */
-  inRecovery = false;
   /** Recovery ends when this is acknowledged; no new one starts before (RFC 6582 "recover", RFC 6675 RecoveryPoint). */
   recoveryPoint = 0;
-  recoveryPointValid = false;
   /** RFC 6675 HighRxt: highest sequence number retransmitted in this recovery. */
   highRxt = 0;
   /** Segments of new data sent by limited transmit (RFC 3042) on the current duplicate ACKs, bytes. */
   limitedTransmitBytes = 0;
-  /** Our urgent data ends in front of `sndUp`, SND.UP, and is not acknowledged (RFC 9293 section 3.8.5). */
-  urgentPending = false;
+  /** SND.UP, while `urgentPending`. */
   sndUp = 0;
   /** Sequence number whose acknowledgment ends the timed round trip, and when it was sent; `timing` says that one runs. */
   timedSequence = 0;
   timedAt = 0;
-  timing = false;
   /** When we last sent data, microseconds: idle restart (RFC 5681 section 4.1). */
   lastSendAt = 0;
-  /** The sender has been limited by cWnd since the last ACK: only then does cWnd grow (RFC 9438 section 5.8). */
-  cwndLimited = false;
   /** Since when something else than cWnd limits the sender, microseconds; -1 while cWnd does (RFC 9438 section 5.8). */
   unlimitedSince = -1;
 
@@ -117,23 +110,15 @@ export class ControlBlock extends WheelEntry {
   quickAcks = 0;
   /** Tick at which text arrived in order last; far in the past when none has. */
   lastTextAt = -0x40000000;
-  /** A duplicate was received: the next ACK reports it once as its first SACK block (RFC 2883 section 4). */
-  duplicatePending = false;
+  /** The range to report, while `duplicatePending`. */
   duplicateLeft = 0;
   duplicateRight = 0;
-  /** Text held out of order ended with PSH: delivering it is a push. */
-  pushHeld = false;
-  /** An ACK must leave before the processing of this segment ends. */
-  ackNow = false;
-  /** A FIN that arrived ahead of missing bytes: its sequence number. */
+  /** Sequence number of a FIN that arrived ahead of missing bytes, while `finReceived`. */
   finSequence = 0;
-  finReceived = false;
   /** Tick at which `delegated.tsRecent` was set. */
   tsRecentSetAt = 0;
   /** Our timestamp clock minus `context.ticks` (StackDelta, NicDelta; TS-01, TS-04). */
   timestampDelta = 0;
-  /** Segments with URG are handed to the owner untouched instead of being processed (URG-02…04). */
-  refuseUrgent = false;
 
   // ---- timers: deadlines in ticks, -1 not running ----
   retransmitDeadline = TIMER_NOT_RUNNING;
@@ -142,29 +127,17 @@ export class ControlBlock extends WheelEntry {
   swsDeadline = TIMER_NOT_RUNNING;
   /** What `swsDeadline` was when the connection was made to stand still for a hand-over. */
   swsStoppedAt = TIMER_NOT_RUNNING;
-  /** The silly-window timer has expired: send what the window allows, however little (TMR-SWS-02). */
-  swsOverride = false;
   /** Tick at which the retransmit timer was started: what it ran for counts into TotalRT. */
   retransmitStartedAt = 0;
   /** Tick of the last acceptable segment: keepalive counts from here. */
   lastReceivedAt = 0;
 
   // ---- blind-attack rules (RFC 5961; spec/algorithms.md 9) ----
-  /** An in-window RST was answered with a challenge ACK, and nothing acceptable has come since (RST-03). */
-  validating = false;
-  /** A challenge ACK has armed the keepalive timer and nothing acceptable has come since (RST-07). */
-  mitigating = false;
-  /** The keepalive timer runs only because of the mitigation (RST-11). */
-  mitigationKeepAlive = false;
   /** Tick before which no further challenge ACK answers a SYN (RST-06). */
   synChallengeAfter = -1;
   /** Tick before which no empty segment outside of the window is answered again. */
   emptyAnswerAfter = -1;
 
-  /** Opened by a call of the user (SYN-SENT first) and not by a listener: RFC 9293 3.10.7.4 "initiated with an active OPEN". */
-  activeOpen = false;
-  /** CLOSE was called in SYN-RECEIVED: FIN-WAIT-1 follows the handshake. */
-  closeRequested = false;
   /** SYN retransmissions so far. */
   synRetransmissions = 0;
   // ---- counters, for people; the extension carries them ----
@@ -181,9 +154,6 @@ export class ControlBlock extends WheelEntry {
   /** Ticks for which something was outstanding, and since when it is; -1 when nothing is. */
   busyTicks = 0;
   busySince = -1;
-
-  /** The segment being processed has moved SND.UNA. */
-  progressed = false;
   /** Bits of `Disposition` gathered while a segment or timer is processed. */
   disposition = 0;
 
