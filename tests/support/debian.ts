@@ -1,22 +1,42 @@
 /** Programs that some tests need, and how a machine of the continuous integration gets them. */
 import { spawnSync } from 'node:child_process';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 
 function isThere(command: string): boolean {
   return spawnSync(command, ['--version'], { stdio: 'ignore' }).error === undefined;
 }
 
-/** Installs a Debian package; answers why that failed, or null. */
+/** What asks whether services may be started: packages of servers start them when they are installed. */
+const SERVICE_POLICY = '/usr/sbin/policy-rc.d';
+const NO_SERVICES = '#!/bin/sh\nexit 101\n';
+
+/** Test files run at the same time, and only one may install: how often and how long to wait for the others, seconds. */
+const ATTEMPTS = 5;
+const PAUSE_SECONDS = 3;
+const LOCK_SECONDS = 120;
+
+/** Installs a Debian package, without starting what is in it; answers why that failed, or null. */
 function install(name: string): string | null {
   if (process.getuid?.() !== 0) return 'this user may not install packages';
   if (!isThere('apt-get')) return 'there is no apt-get here';
-  const options = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, encoding: 'utf8' } as const;
-  // Lists that are a few days old are good enough: they are fetched only when the package is not found without.
-  for (const before of [[], ['update']]) {
-    if (before.length > 0) spawnSync('apt-get', ['-q', ...before], options);
-    const result = spawnSync('apt-get', ['install', '-y', '-q', '--no-install-recommends', name], options);
-    if (result.status === 0) return null;
+  const hadPolicy = existsSync(SERVICE_POLICY);
+  if (!hadPolicy) writeFileSync(SERVICE_POLICY, NO_SERVICES, { mode: 0o755 });
+  try {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      // Lists that are a few days old are good enough: they are fetched only when the package is not found without.
+      if (attempt > 0) apt('update');
+      if (apt('install', '-y', '--no-install-recommends', name)) return null;
+      spawnSync('sleep', [String(PAUSE_SECONDS)]);
+    }
+  } finally {
+    if (!hadPolicy) rmSync(SERVICE_POLICY, { force: true });
   }
   return `apt-get could not install ${name}`;
+}
+
+function apt(...args: string[]): boolean {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  return spawnSync('apt-get', ['-q', '-o', `DPkg::Lock::Timeout=${LOCK_SECONDS}`, ...args], { env }).status === 0;
 }
 
 /**
