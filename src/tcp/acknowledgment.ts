@@ -17,7 +17,7 @@ import { Disposition } from './disposition.ts';
 import { echoesCongestion, ecnAcknowledged, reduceForEcho } from './ecn.ts';
 import { finPending } from './flight.ts';
 import { duplicateAck, recoveryAck } from './recovery.ts';
-import { measureRoundTrip } from './round-trip.ts';
+import { measureRoundTrip, roundTripOfAck } from './round-trip.ts';
 import { after, atOrAfter, atOrBefore, before } from './sequence.ts';
 import { TcpState } from './state.ts';
 import { TcpConstantFlag } from './variables.ts';
@@ -89,7 +89,7 @@ function newAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
   const data = Math.min(advanced, cb.sendQueue.length);
   const finAcknowledged = advanced > data && finPending(cb);
 
-  measureRoundTrip(tcp, cb, header);
+  const measured = measureRoundTrip(tcp, cb, header);
   cb.sendQueue.release(data);
   d.sndUna = ack;
   if (before(d.sndNxt, ack)) d.sndNxt = ack;
@@ -107,7 +107,11 @@ function newAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
     recoveryAck(tcp, cb, advanced);
   } else {
     d.dupAckCount = 0;
-    if (cb.cwndLimited && !echoes) cb.congestion.onAcknowledged(d, advanced, cb.sendMss, cb.rtt.srtt, tcp.now);
+    if (cb.cwndLimited && !echoes) {
+      const wanted = tcp.parameters.hystart && d.cWnd < d.ssThresh;
+      const roundTrip = wanted ? roundTripOfAck(tcp, cb, header, measured) : 0;
+      cb.congestion.onAcknowledged(d, advanced, cb.sendMss, cb.rtt.srtt, tcp.now, roundTrip);
+    }
   }
   if (cb.recoveryPointValid && after(ack, cb.recoveryPoint)) cb.recoveryPointValid = cb.inRecovery;
 

@@ -56,6 +56,8 @@ export interface TcpParameters {
   /** Initial congestion window in segments (RFC 6928). */
   readonly initialWindowSegments: number;
   readonly congestionControl: 'cubic' | 'newreno';
+  /** CUBIC ends its first slow start when round trips grow (HyStart++, RFC 9406). */
+  readonly hystart: boolean;
   /**
    * Explicit Congestion Notification (RFC 3168): never; when the peer asks for it; or asked for by our SYNs too, which are
    * repeated without when they are not answered.
@@ -100,6 +102,7 @@ export const DEFAULT_TCP_PARAMETERS: TcpParameters = {
   maximumSynRetransmissions: 7,
   initialWindowSegments: 10,
   congestionControl: 'cubic',
+  hystart: true,
   ecn: 'accept',
   challengeAcksPerSecond: 100,
   outOfOrderLimitSegments: 4096,

@@ -13,7 +13,8 @@ export interface CongestionControl {
   readonly name: CongestionControlName;
   /**
    * `bytes` of new data were acknowledged outside of loss recovery while the sender was limited by cWnd: raises `v.cWnd`.
-   * `v.sndUna` is past them already. `srttMicroseconds` is 0 when there is no sample.
+   * `v.sndUna` is past them already. `srttMicroseconds` is 0 when there is no sample; `roundTrip` is
+   * what this very ACK measured, microseconds, 0 when it measured nothing or nobody is to react to it (RFC 9406).
    */
   onAcknowledged(
     v: TcpDelegatedState,
@@ -21,6 +22,7 @@ export interface CongestionControl {
     smss: number,
     srttMicroseconds: number,
     nowMicroseconds: number,
+    roundTrip?: number,
   ): void;
   /** A loss was found by duplicate ACKs or SACK: sets `v.ssThresh`. The caller sets `v.cWnd` afterwards. */
   onLoss(v: TcpDelegatedState, flightSize: number, smss: number, nowMicroseconds: number): void;

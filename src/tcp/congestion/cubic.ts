@@ -21,8 +21,8 @@ const SLOW_START_LIMIT = 65_535;
 const NO_EPOCH = -1;
 
 /**
- * Windows are bytes here and segments in the RFC: the formulas differ by factors of SMSS. HyStart++ (section 4.10, RFC
- * 9406) and the undoing of spurious events (section 4.9) are not part of it; both are SHOULD or MAY.
+ * Windows are bytes here and segments in the RFC: the formulas differ by factors of SMSS. The first slow start
+ * ends by HyStart++ (section 4.10, RFC 9406); undoing spurious events (section 4.9) is the caller's, by `save` and `restore`.
  */
 export class Cubic implements CongestionControl {
   readonly name = 'cubic';
@@ -48,11 +48,12 @@ export class Cubic implements CongestionControl {
     smss: number,
     srttMicroseconds: number,
     nowMicroseconds: number,
+    roundTrip = 0,
   ): void {
     let left = bytes;
     if (this.slowStart.isActive(v)) {
       this.inEpoch = false;
-      left = this.slowStart.increase(v, bytes, smss, SLOW_START_LIMIT);
+      left = this.slowStart.increase(v, bytes, smss, SLOW_START_LIMIT, roundTrip);
       if (left === 0) return;
     }
     if (!this.inEpoch) this.beginEpoch(v.cWnd, smss, nowMicroseconds);
