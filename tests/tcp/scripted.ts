@@ -3,7 +3,6 @@
  * virtual clock. Sequence numbers are relative: 0 is the first data byte of either side, so that a table reads the same
  * at any initial sequence number. Both streams have known bytes, and every payload sent or delivered is compared.
  */
-import { expect } from 'vitest';
 import {
   type ConnectionOwner,
   ControlBlock,
@@ -14,6 +13,7 @@ import {
   openPassive,
   segmentArrives,
   send,
+  stateName,
   TcpCachedState,
   TcpConstantState,
   TcpContext,
@@ -165,7 +165,7 @@ export class Script implements ConnectionOwner {
   static established(options: ScriptOptions = {}): Script {
     const script = Script.synSent(options);
     script.arrive({ flags: options.synAckFlags ?? 'S.', seq: -1, ack: 0, ...script.synOptions() });
-    expect(script.state).toBe(TcpState.ESTABLISHED);
+    script.mustBe(TcpState.ESTABLISHED);
     script.take();
     script.seen = 0;
     return script;
@@ -187,10 +187,14 @@ export class Script implements ConnectionOwner {
     }
     if (state === FIN_WAIT_2 || state === TIME_WAIT) script.arrive({ ack: 1 });
     if (state === CLOSING || state === TIME_WAIT) script.arrive({ flags: 'F.' });
-    expect(script.state).toBe(state);
+    script.mustBe(state);
     script.take();
     script.seen = 0;
     return script;
+  }
+
+  private mustBe(state: TcpState): void {
+    if (this.state !== state) throw new Error(`the connection is in ${stateName(this.state)}, not ${stateName(state)}`);
   }
 
   get state(): TcpState {
