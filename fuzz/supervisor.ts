@@ -26,16 +26,19 @@ export interface RunOptions {
   /** Whether the recorded corpus is brought up to date at the end. */
   readonly record: boolean;
   readonly worker: URL;
+  /** By default 20 s. */
+  readonly hangMilliseconds?: number;
   onProgress(executions: number, reached: number, corpus: number): void;
 }
 
 /** An execution that takes longer does not end, milliseconds. */
 const HANG_MILLISECONDS = 20_000;
+const LOOK_MILLISECONDS = 200;
 
 export async function runTarget(options: RunOptions): Promise<TargetReport> {
   const watch = new SharedArrayBuffer(WATCH_BYTES);
   const watched = new Int32Array(watch, 0, 2);
-  const { target, milliseconds, seed, places, corpus } = options;
+  const { target, milliseconds, seed, places, corpus, hangMilliseconds = HANG_MILLISECONDS } = options;
   const corpusBefore = readCorpus(corpus).length;
   const workerData: WorkerData = { target, milliseconds, seed, places, corpus, watch };
   const worker = new Worker(options.worker, { workerData });
@@ -53,13 +56,13 @@ export async function runTarget(options: RunOptions): Promise<TargetReport> {
       if (executions !== seen) {
         seen = executions;
         since = Date.now();
-      } else if (Date.now() - since > HANG_MILLISECONDS) {
+      } else if (Date.now() - since > hangMilliseconds) {
         const length = Math.min(watched[WATCH_LENGTH], WATCH_BYTES - WATCH_INPUT);
         const input = executions === 0 ? null : new Uint8Array(watch, WATCH_INPUT, length).slice();
-        record('hang', `no end after ${HANG_MILLISECONDS / 1000} s`, input);
+        record('hang', `no end after ${hangMilliseconds / 1000} s`, input);
         void worker.terminate();
       }
-    }, 1000);
+    }, LOOK_MILLISECONDS);
     worker.on('message', (message: WorkerMessage) => {
       if (message.kind === 'finding') record(message.finding, message.message, message.input);
       else if (message.kind === 'progress') options.onProgress(message.executions, message.reached, message.corpus);
