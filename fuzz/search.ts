@@ -14,8 +14,9 @@ import { targets } from './targets/index.ts';
 const PROGRESS_MILLISECONDS = 2_000;
 /** The clock is asked once in so many steps. */
 const STEPS = 50;
-/** Executions before the heap is measured for the first time. */
+/** Executions, and share of the time, before the heap is measured for the first time: until then code is compiled. */
 const WARM_UP = 2_000;
+const WARM_UP_SHARE = 0.3;
 /** Share of the time for one subject that is fed again and again. */
 const ENDURANCE_SHARE = 0.05;
 
@@ -61,7 +62,8 @@ export function search(data: WorkerData, counters: Uint8Array): void {
   let nextProgress = begun;
   for (let now = performance.now(); now < end; now = performance.now()) {
     for (let step = 0; step < STEPS; step++) engine.step();
-    if (heapBefore < 0 && engine.executions > WARM_UP) heapBefore = heap() - sizeOf(engine.corpus);
+    const isWarm = engine.executions > WARM_UP && now - begun > data.milliseconds * WARM_UP_SHARE;
+    if (heapBefore < 0 && isWarm) heapBefore = heap() - sizeOf(engine.corpus);
     if (now < nextProgress) continue;
     nextProgress = now + PROGRESS_MILLISECONDS;
     say({ kind: 'progress', executions: engine.executions, reached: coverage.reached, corpus: engine.corpus.length });

@@ -1,6 +1,7 @@
 /** All targets. */
 import type { FuzzTarget } from '../engine/target.ts';
 import { options, packetdrill, pcapng } from './files.ts';
+import { handOver } from './hand-over.ts';
 import { host, nic } from './hosts.ts';
 import { ipv4, ipv6 } from './ip.ts';
 import { links } from './links.ts';
@@ -18,6 +19,7 @@ export const targets: readonly FuzzTarget[] = [
   segments,
   host,
   nic,
+  handOver,
   links,
   pcapng,
   packetdrill,

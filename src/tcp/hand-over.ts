@@ -3,6 +3,7 @@
  * to whoever runs it (spec/algorithms.md 3–7, 12; STATE-06; spec/decisions.md 23).
  */
 import type { TcpContext } from './context.ts';
+import { atMostSent, bound, usableRanges, usableSegments } from './continuable.ts';
 import type { ControlBlock } from './control-block.ts';
 import {
   arm,
@@ -14,7 +15,7 @@ import {
 } from './deadlines.ts';
 import { output } from './output.ts';
 import { rollBack } from './recovery.ts';
-import { before } from './sequence.ts';
+import { atOrAfter, before } from './sequence.ts';
 import { canReceive, isSynchronized } from './state.ts';
 import { sendAck, timestampNow } from './transmit.ts';
 import {
@@ -124,13 +125,12 @@ export function adopt(
   cb.receiveBuffered = receiveBuffered;
   cb.lastAckSent = delegated.rcvNxt; // the previous owner has sent every ACK that was due (TMR-DACK-01)
   cb.timestampDelta = (delegated.tsTime - tcp.ticks) | 0; // TS-01
-  cb.tsRecentSetAt = tcp.ticks - delegated.tsRecentAge;
+  cb.tsRecentSetAt = tcp.ticks - Math.max(0, delegated.tsRecentAge);
   cb.lastReceivedAt = tcp.ticks;
   cb.lastSendAt = tcp.now;
   if (delegated.sndUna !== delegated.sndMax) cb.busySince = tcp.ticks;
   updateSegmentSizes(cb, tcp.parameters.maximumSegmentPayload);
-  // Less than a segment, counted with another segment size, would stop the sender for good.
-  cb.delegated.cWnd = Math.max(delegated.cWnd, cb.sendMss);
+  bound(cb.delegated, cb.sendMss);
   if (before(delegated.sndNxt, delegated.sndMax)) {
     // In the middle of a timeout's retransmissions: duplicate ACKs below this point start no recovery (RFC 6582 section 4).
     cb.recoveryPoint = delegated.sndMax;
@@ -201,15 +201,14 @@ function adoptCounters(cb: ControlBlock, counters: readonly number[]): void {
 }
 
 function adoptExtension(tcp: TcpContext, cb: ControlBlock, extension: TcpExtensionState): void {
-  if (extension.outOfOrder.length > 0) {
-    cb.reassemblyQueue(tcp.parameters.outOfOrderLimitSegments).restore(extension.outOfOrder);
-  }
-  const board = extension.scoreboard;
-  for (let i = 0; i + 1 < board.length; i += 2) cb.sackScoreboard().add(board[i], board[i + 1]);
-  if (extension.inRecovery) cb.recoveryPoint = extension.recoveryPoint;
+  const d = cb.delegated;
+  const segments = usableSegments(extension, d);
+  if (segments.length > 0) cb.reassemblyQueue(tcp.parameters.outOfOrderLimitSegments).restore(segments);
+  for (const [left, right] of usableRanges(extension, d)) cb.sackScoreboard().add(left, right);
+  if (extension.inRecovery) cb.recoveryPoint = atMostSent(extension.recoveryPoint, d);
   cb.recoveryPointValid ||= extension.inRecovery;
   cb.inRecovery = extension.inRecovery;
-  cb.highRxt = extension.highRxt;
+  cb.highRxt = atMostSent(extension.highRxt, d);
   if (extension.srttMicroseconds > 0) cb.rtt.restore(extension.srttMicroseconds, extension.rttvarMicroseconds);
   cb.useCongestionControl(extension.congestionControl);
   if (Object.keys(extension.congestion).length > 0) cb.congestion.restore(extension.congestion, tcp.now);
@@ -217,13 +216,13 @@ function adoptExtension(tcp: TcpContext, cb: ControlBlock, extension: TcpExtensi
   cb.timedAt = tcp.now - extension.timedAge;
   cb.timedSequence = extension.timedSequence;
   if (extension.swsDelta >= 0) cb.swsDeadline = tcp.nextTick + extension.swsDelta;
-  cb.quickAcks = extension.quickAcks;
+  cb.quickAcks = Math.max(0, extension.quickAcks);
   if (extension.counters !== undefined) adoptCounters(cb, extension.counters);
   if (extension.ecn !== undefined) {
     cb.ecn = extension.ecn.flags;
     cb.ecnReductionEnd = extension.ecn.reductionEnd;
   }
-  if (extension.outOfOrderFin !== null) {
+  if (extension.outOfOrderFin !== null && atOrAfter(extension.outOfOrderFin, d.rcvNxt)) {
     cb.finReceived = true;
     cb.finSequence = extension.outOfOrderFin;
   }

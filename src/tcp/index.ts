@@ -6,6 +6,7 @@ export { blackHoleMtu } from './black-hole.ts';
 export { abort, closeSend, consumed, markUrgent, openActive, openFromCookie, openPassive, send } from './calls.ts';
 export { type CongestionControlName, createCongestionControl } from './congestion/index.ts';
 export { type RandomInt32, TcpContext, TcpStatistics } from './context.ts';
+export { isContinuable } from './continuable.ts';
 export { type ConnectionOwner, ControlBlock } from './control-block.ts';
 export { Disposition } from './disposition.ts';
 export { EcnState } from './ecn.ts';

@@ -151,7 +151,7 @@ function keepAliveExpired(tcp: TcpContext, cb: ControlBlock): void {
   const interval =
     mitigating && cb.cached.kaInterval === 0
       ? MITIGATION_INTERVAL_SECONDS * tcp.parameters.ticksPerSecond
-      : cb.cached.kaInterval;
+      : Math.max(1, cb.cached.kaInterval); // no probe in the tick of the one before
   // Activity since the timer was set: it counts from there (the deadline is postponed lazily).
   if (d.keepAlive.probeCount === 0 && !mitigating && tcp.ticks - cb.lastReceivedAt < cb.cached.kaTimeout) {
     cb.keepAliveDeadline = cb.lastReceivedAt + cb.cached.kaTimeout;
@@ -160,7 +160,7 @@ function keepAliveExpired(tcp: TcpContext, cb: ControlBlock): void {
   // Text that is outstanding asks already, by retransmission (RFC 9293 section 3.8.4, MUST-26).
   if (!mitigating && d.sndMax !== d.sndUna) {
     d.keepAlive.probeCount = 0;
-    cb.keepAliveDeadline = tcp.ticks + cb.cached.kaTimeout;
+    cb.keepAliveDeadline = tcp.ticks + Math.max(1, cb.cached.kaTimeout);
     return;
   }
   if (d.keepAlive.probeCount >= maximum) {

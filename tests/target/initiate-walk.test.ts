@@ -306,6 +306,17 @@ describe('limits', () => {
       delegated.state = 10; // TIME-WAIT
     });
     expect(one({}, { tcp: closing })[2]).toBe(FAILURE);
+    for (const positions of [
+      { sndNxt: -1, sndMax: 0 },
+      { sndNxt: 0, sndMax: 1 },
+      { sndNxt: 1, sndMax: 0 },
+    ]) {
+      const beyond = tcp(({ delegated }) => {
+        delegated.sndNxt = (delegated.sndUna + positions.sndNxt) | 0;
+        delegated.sndMax = (delegated.sndUna + positions.sndMax) | 0;
+      });
+      expect(one({}, { tcp: beyond })[2], JSON.stringify(positions)).toBe(FAILURE);
+    }
     const { core } = newCore();
     const same = tcp();
     const { list } = run(core, [

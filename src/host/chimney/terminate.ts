@@ -15,6 +15,7 @@ import {
   canReceive,
   canSend,
   type ExtensionPart,
+  isContinuable,
   output,
   TcpDelegatedState,
   TcpState,
@@ -161,7 +162,7 @@ export class Terminator {
     const cb = this.environment.transport.controlBlock(connection);
     this.restoreSendData(cb, io, block.netBufferListChain);
     this.restoreReceivedData(connection, state.bufferedData);
-    if (!isConsistent(delegated, cb.sendQueue.length)) {
+    if (!isContinuable(delegated, cb.sendQueue.length)) {
       this.lost(connection, uploading);
       return;
     }
@@ -251,15 +252,4 @@ function endOf(connection: Connection, io: OffloadedIo, state: TcpState): CloseR
   // Retransmissions or probes ran out (spec/decisions.md 11). In the two states below the end is the normal one.
   const isEnding = state === TcpState.FIN_WAIT_2 || state === TcpState.TIME_WAIT;
   return io.retrieveReason === TcpUploadReason.TIMEOUT_EXPIRATION && !isEnding ? 'ETIMEDOUT' : undefined;
-}
-
-/** Whether the positions lie in the data that came back; a FIN may follow it. Otherwise nothing can be continued. */
-function isConsistent(delegated: TcpDelegatedState, sendBytes: number): boolean {
-  const { state, sndUna, sndNxt, sndMax } = delegated;
-  if (state === TcpState.CLOSED) return true;
-  const hasFin = state === TcpState.FIN_WAIT_1 || state === TcpState.CLOSING || state === TcpState.LAST_ACK;
-  const limit = sendBytes + (hasFin ? 1 : 0);
-  const next = (sndNxt - sndUna) | 0;
-  const sent = (sndMax - sndUna) | 0;
-  return next >= 0 && next <= sent && sent <= limit;
 }

@@ -1,6 +1,6 @@
 /** Whether there is room for an object, and if not, the status that says what is short (INIT-11…22, VLAN-03…07). */
 import { NdisStatus } from '../../ndis/index.ts';
-import { isOffloadable } from '../../tcp/index.ts';
+import { isContinuable, isOffloadable } from '../../tcp/index.ts';
 import { IpAddress } from '../../wire/index.ts';
 import type { NewNeighbor, NewPath, NewTcp } from '../messages.ts';
 import type { NicCore } from './core.ts';
@@ -51,6 +51,7 @@ export function admitConnection(core: NicCore, state: NewTcp): NdisStatus {
   if (!isOffloadable(state.delegated.state)) return NdisStatus.FAILURE; // INIT-02
   if (state.cached.initialRcvWnd > limits.receiveWindow) return NdisStatus.OFFLOAD_TCP_RCV_WINDOW;
   const handedOver = state.sends.reduce((sum, list) => sum + bytesOf(list.chunks), 0);
+  if (!isContinuable(state.delegated, handedOver)) return NdisStatus.FAILURE; // sends that do not fit their positions
   if (core.transmitBytes + handedOver > limits.transmitBuffer) return NdisStatus.OFFLOAD_TCP_XMIT_BUFFER;
   const unread = bytesOf(state.buffered);
   if (unread > 0 && heldReceiveBytes(core) + unread > limits.receiveBuffer) return NdisStatus.OFFLOAD_TCP_RCV_BUFFER;
