@@ -23,7 +23,7 @@ import {
   type WheelEntry,
 } from '../../src/tcp/index.ts';
 import { TcpFlag, TcpHeader } from '../../src/wire/tcp-header.ts';
-import { moveConnection, seededRandom } from '../../tests/tcp/pair.ts';
+import { moveConnection, otherClock, seededRandom } from '../../tests/tcp/pair.ts';
 import { InputReader } from '../engine/input-reader.ts';
 import { type InputRecord, readRecords, writeRecords } from '../engine/records.ts';
 import { check, type FuzzTarget, stateless } from '../engine/target.ts';
@@ -235,7 +235,7 @@ class HandOver implements ConnectionOwner {
     const { tcp, cb } = this;
     if (!isContinuable(cb.delegated, cb.sendQueue.length))
       check(false, 'the state became one that cannot be continued');
-    this.tcp = new TcpContext(tcp.parameters, seededRandom(8), tcp.now * 3 + 17);
+    this.tcp = new TcpContext(tcp.parameters, seededRandom(8), otherClock(tcp.now));
     this.cb = moveConnection(tcp, cb, this.tcp, extension);
   }
 

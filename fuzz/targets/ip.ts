@@ -60,7 +60,7 @@ class Datagrams implements FuzzSubject {
       check(packet.payloadOffset + packet.payloadLength <= frame.length, 'a payload that leaves its frame');
       check(!packet.isFragment, 'a fragment was passed on');
     };
-    this.input = new IpInput(this.core, {
+    this.input = new IpInput(this.core, true, {
       tcpArrives: taken,
       icmpv4Arrives: taken,
       icmpv6Arrives: taken,

@@ -1,7 +1,7 @@
 /** The engine under a peer that sends anything, from any state on; the peer's stream and ours have known bytes. */
 import { abort, Disposition, TcpConstantFlag, TcpState } from '../../src/tcp/index.ts';
 import { TcpFlag, TcpHeader } from '../../src/wire/tcp-header.ts';
-import { ALL_OPTIONS } from '../../tests/tcp/pair.ts';
+import { ALL_OPTIONS, otherClock } from '../../tests/tcp/pair.ts';
 import { Script } from '../../tests/tcp/scripted.ts';
 import { InputReader } from '../engine/input-reader.ts';
 import { readRecords, writeRecords } from '../engine/records.ts';
@@ -82,7 +82,7 @@ class Siege {
         script.close();
         break;
       case Operation.MOVE:
-        if (state >= S.ESTABLISHED && state <= S.LAST_ACK) script.moveTo(tcp.now * 3 + 17, reader.below(2) === 0);
+        if (state >= S.ESTABLISHED && state <= S.LAST_ACK) script.moveTo(otherClock(tcp.now), reader.below(2) === 0);
         break;
       default:
         script.inject(this.header(reader));

@@ -149,7 +149,9 @@ export class Arguments {
         return value ?? this.fail(`is given ${expression.name}, a constant that is not known`);
       }
       case 'call':
-        if (expression.name === 'htons' || expression.name === 'htonl') return this.numberOf(expression.arguments[0]);
+        if ((expression.name === 'htons' || expression.name === 'htonl') && expression.arguments.length === 1) {
+          return this.numberOf(expression.arguments[0]);
+        }
         return this.fail(`is given ${expression.name}(), which has no number`);
       case 'binary':
         return this.binary(expression.operator, this.numberOf(expression.left), this.numberOf(expression.right));

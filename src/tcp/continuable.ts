@@ -21,8 +21,8 @@ export function isContinuable(delegated: TcpDelegatedState, sendBytes: number): 
 
 /** The largest window that TCP can use, bytes (RFC 7323 section 2.3). */
 const LARGEST_WINDOW = 2 ** 30;
-/** No threshold: slow start until the first loss. */
-const NO_THRESHOLD = 0x7fffffff;
+/** `ssThresh` of a connection without a loss so far: slow start goes on. */
+export const NO_THRESHOLD = 0x7fffffff;
 
 /**
  * Puts counters, windows and times into the bounds that the engine works in: a negative count would shift a timeout to

@@ -3,7 +3,7 @@
  * to whoever runs it (spec/algorithms.md 3–7, 12; STATE-06; spec/decisions.md 23).
  */
 import type { TcpContext } from './context.ts';
-import { atMostSent, bound, usableRanges, usableSegments } from './continuable.ts';
+import { atMostSent, bound, NO_THRESHOLD, usableRanges, usableSegments } from './continuable.ts';
 import type { ControlBlock } from './control-block.ts';
 import {
   arm,
@@ -168,6 +168,8 @@ function adoptKeepAlive(tcp: TcpContext, cb: ControlBlock, ticks: number): void 
 function adoptRecovery(tcp: TcpContext, cb: ControlBlock): void {
   const d = cb.delegated;
   if (d.dupAckCount < tcp.parameters.duplicateAckThreshold || d.sndNxt !== d.sndMax || d.sndUna === d.sndMax) return;
+  // Without a threshold there was no loss: the duplicates began no recovery, and its end would open the window without bound.
+  if (d.ssThresh === NO_THRESHOLD) return;
   cb.inRecovery = true;
   cb.recoveryPoint = d.sndMax;
   cb.recoveryPointValid = true;

@@ -126,3 +126,19 @@ describe('values out of bounds', () => {
     expect(script.takeTimed().length).toBeLessThanOrEqual(3);
   });
 });
+
+describe('duplicates that began no recovery', () => {
+  it('a hand-over without the extension does not make one of them, whose end would open the window', () => {
+    const script = Script.established({ flags: ALL_OPTIONS });
+    script.send(5000);
+    script.run(1000); // a timeout: duplicates of what it sends again start no recovery (RFC 6582 section 4)
+    script.arrive({ ack: 5000 });
+    script.send(5000);
+    script.cb.delegated.dupAckCount = 3;
+    script.cb.delegated.ssThresh = 0x7fffffff;
+    script.moveTo(9_000_000, false);
+    expect(script.cb.inRecovery).toBe(false);
+    script.arrive({ ack: 10_000 });
+    expect(script.cb.delegated.cWnd).toBeLessThan(100_000);
+  });
+});
