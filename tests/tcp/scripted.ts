@@ -229,7 +229,9 @@ export class Script implements ConnectionOwner {
   inject(header: TcpHeader): number {
     const buffer = new Uint8Array(header.payloadLength);
     header.payloadOffset = 0;
-    const from = (header.sequence - this.irs - 1) | 0;
+    // A SYN comes before the text.
+    const first = (header.flags & TcpFlag.SYN) === 0 ? header.sequence : header.sequence + 1;
+    const from = (first - this.irs - 1) | 0;
     for (let i = 0; i < buffer.length; i++) buffer[i] = peerByte(from + i);
     const disposition = segmentArrives(this.tcp, this.cb, header, buffer);
     this.seen |= disposition;
