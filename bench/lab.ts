@@ -1,6 +1,6 @@
 /** Two hosts on a perfect wire, driven as fast as they go, without an event loop in between. */
 import { performance } from 'node:perf_hooks';
-import { type Connection, HostStack } from '../src/host/index.ts';
+import { type CloseReason, type Connection, HostStack } from '../src/host/index.ts';
 import { MemoryWire, Random } from '../src/link/index.ts';
 import { Ndis } from '../src/ndis/index.ts';
 import { SoftwareAdapter } from '../src/target/index.ts';
@@ -178,4 +178,25 @@ export function move(lab: Lab, connection: Connection, where: 'down' | 'up'): vo
   });
   lab.until(() => isDone);
   if (refusal !== null) throw new Error(`the move ${where} was refused: ${refusal}`);
+}
+
+/** Closes every connection from the near side; answers how many ends heard of a good end. */
+export function closeAll(lab: Lab, near: readonly Connection[], far: readonly Connection[]): number {
+  let closed = 0;
+  let ended = 0;
+  const handlers = {
+    peerClosed: (connection: Connection) => connection.shutdown(),
+    closed: (_connection: Connection, reason: CloseReason) => {
+      ended++;
+      if (reason === null) closed++;
+    },
+  };
+  for (let first = 0; first < near.length; first += BATCH) {
+    const ends = [...near.slice(first, first + BATCH), ...far.slice(first, first + BATCH)];
+    ended = 0;
+    for (const connection of ends) connection.handlers = handlers;
+    for (const connection of near.slice(first, first + BATCH)) connection.shutdown();
+    lab.until(() => ended === ends.length);
+  }
+  return closed;
 }

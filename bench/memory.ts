@@ -1,10 +1,11 @@
-/** What an idle connection occupies, and whether so many are held. Needs `node --expose-gc`. */
+/** What an idle connection occupies, and whether so many are held. */
 import { setTimeout } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { Connection } from '../src/host/index.ts';
-import { BATCH, flood, Lab, move } from './lab.ts';
+import { BATCH, closeAll, flood, Lab, move } from './lab.ts';
 
 export interface Memory {
-  readonly connections: number;
   readonly what:
     | 'owned by the host'
     | 'owned by the host, after a byte each way'
@@ -22,10 +23,15 @@ export interface Held {
   readonly seconds: number;
 }
 
+/** The garbage collector, whether or not Node was started with `--expose-gc`. */
+function collector(): () => void {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
+}
+
 /** Heap and buffers in use, after everything that can go is gone. */
 async function inUse(): Promise<number> {
-  const { gc } = globalThis;
-  if (gc === undefined) throw new Error('run node with --expose-gc');
+  const gc = collector();
   for (let i = 0; i < 3; i++) {
     gc();
     await setTimeout(10);
@@ -68,10 +74,10 @@ export async function measureHeld(connections: number): Promise<Held> {
   const ends = near.length + far.length;
   const atHost = (used - empty) / ends;
   const memory: Memory[] = [
-    { connections, what: 'owned by the host', bytesPerEnd: (opened - empty) / ends },
-    { connections, what: 'owned by the host, after a byte each way', bytesPerEnd: atHost },
-    { connections, what: 'offloaded', bytesPerEnd: atHost + (offloaded - used) / far.length },
-    { connections, what: 'offloaded, after a byte each way', bytesPerEnd: atHost + (usedThere - used) / far.length },
+    { what: 'owned by the host', bytesPerEnd: (opened - empty) / ends },
+    { what: 'owned by the host, after a byte each way', bytesPerEnd: atHost },
+    { what: 'offloaded', bytesPerEnd: atHost + (offloaded - used) / far.length },
+    { what: 'offloaded, after a byte each way', bytesPerEnd: atHost + (usedThere - used) / far.length },
   ];
   const endsClosed = closeAll(lab, near, far);
   return { connections, memory, endsClosed, seconds: (performance.now() - begun) / 1_000 };
@@ -98,25 +104,4 @@ export function exchange(lab: Lab, near: readonly Connection[], far: readonly Co
   }
   // Delayed acknowledgments too.
   lab.skip(1);
-}
-
-/** Closes every connection from the near side; answers how many ends heard of a good end. */
-function closeAll(lab: Lab, near: readonly Connection[], far: readonly Connection[]): number {
-  let closed = 0;
-  let ended = 0;
-  const handlers = {
-    peerClosed: (connection: Connection) => connection.shutdown(),
-    closed: (_connection: Connection, reason: string | null) => {
-      ended++;
-      if (reason === null) closed++;
-    },
-  };
-  for (let first = 0; first < near.length; first += BATCH) {
-    const ends = [...near.slice(first, first + BATCH), ...far.slice(first, first + BATCH)];
-    ended = 0;
-    for (const connection of ends) connection.handlers = handlers;
-    for (const connection of near.slice(first, first + BATCH)) connection.shutdown();
-    lab.until(() => ended === ends.length);
-  }
-  return closed;
 }

@@ -7,6 +7,8 @@ export interface Throughput {
   readonly owner: 'host' | 'offloaded';
   readonly megabitsPerSecond: number;
   readonly framesPerSecond: number;
+  /** Of both ends together. */
+  readonly cpuSecondsPerGigabyte: number;
 }
 
 export function measureThroughput(mtu: number, owner: Throughput['owner'], milliseconds: number): Throughput {
@@ -20,11 +22,14 @@ export function measureThroughput(mtu: number, owner: Throughput['owner'], milli
   lab.during(milliseconds / 4);
   const { received } = count;
   const frames = lab.wire.aToB.counters.sent + lab.wire.bToA.counters.sent;
+  const cpu = process.cpuUsage();
   const microseconds = lab.during(milliseconds);
+  const { user, system } = process.cpuUsage(cpu);
   return {
     mtu,
     owner,
     megabitsPerSecond: ((count.received - received) * 8) / microseconds,
     framesPerSecond: ((lab.wire.aToB.counters.sent + lab.wire.bToA.counters.sent - frames) * 1e6) / microseconds,
+    cpuSecondsPerGigabyte: ((user + system) * 1e3) / (count.received - received),
   };
 }

@@ -7,4 +7,4 @@ install();
 const output = join('dist', '.bench');
 const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
 run(process.execPath, [tsc, '-p', 'tsconfig.bench.json', '--outDir', output], { stdio: ['ignore', 2, 2] });
-run(process.execPath, ['--expose-gc', join(root, output, 'bench', 'main.js'), ...process.argv.slice(2)]);
+run(process.execPath, [join(root, output, 'bench', 'main.js'), ...process.argv.slice(2)]);
