@@ -10,7 +10,7 @@ import type { Connection } from './connection.ts';
 export type ConnectionOwnerName = 'host' | 'offloading' | 'offloaded' | 'uploading';
 
 /**
- * Why a connection ended. `null`: in good order, both sides closed. `ECONNABORTED`: by our own `abort()`, or because its
+ * Why a connection ended (RFC 9293 MUST-12). `null`: in good order, both sides closed. `ECONNABORTED`: by our own `abort()`, or because its
  * state was lost in the offload target.
  */
 export type CloseReason = null | 'ECONNRESET' | 'ETIMEDOUT' | 'ECONNREFUSED' | 'ECONNABORTED' | 'EHOSTUNREACH';

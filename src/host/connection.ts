@@ -62,6 +62,7 @@ const NO_HISTORY: readonly HistoryEntry[] = [];
 export const ConnectionEvent = { CONNECTED: 1, READABLE: 2, DRAINED: 4, OWNER_CHANGED: 8, URGENT: 16 } as const;
 
 export class Connection extends ConnectionFlags implements PathMember {
+  /** The same in every segment (RFC 9293 MUST-45). */
   readonly localAddress: IpAddress;
   readonly localPort: number;
   readonly remoteAddress: IpAddress;
@@ -215,7 +216,7 @@ export class Connection extends ConnectionFlags implements PathMember {
 
   /**
    * The application is done with the connection: the sending half closes as by `shutdown`, and nothing will be read any
-   * more. Bytes that arrive later therefore reset it (RFC 2525 section 2.17), and so do unread ones unless
+   * more (RFC 9293 MAY-1). Bytes that arrive later therefore reset it (SHLD-3, RFC 2525 section 2.17), and so do unread ones unless
    * `discardUnread`.
    */
   detach(discardUnread = false): void {
@@ -249,12 +250,12 @@ export class Connection extends ConnectionFlags implements PathMember {
     this.requestUpload('request', done);
   }
 
-  /** Switches the Nagle algorithm off, or on again (RFC 9293 section 3.7.4). */
+  /** Switches the Nagle algorithm off, or on again (RFC 9293 section 3.7.4, MUST-17). */
   setNoDelay(enable: boolean): void {
     this.changeCached((cached) => setFlag(cached, TcpCachedFlag.NAGLING_ENABLED, !enable));
   }
 
-  /** Switches keepalive probes (RFC 9293 section 3.8.4). @param delayMilliseconds idle time before the first one; 0 leaves it. */
+  /** Switches keepalive probes, which are off (RFC 9293 section 3.8.4, MUST-24, MUST-25, MUST-27). @param delayMilliseconds idle time before the first one; 0 leaves it. */
   setKeepAlive(enable: boolean, delayMilliseconds = 0): void {
     this.changeCached((cached) => {
       setFlag(cached, TcpCachedFlag.KEEP_ALIVE_ENABLED, enable);
@@ -272,7 +273,10 @@ export class Connection extends ConnectionFlags implements PathMember {
     });
   }
 
-  /** Sets the type of service of our datagrams (the whole byte) and their time to live; null leaves it. */
+  /**
+   * Sets the type of service of our datagrams (the whole byte) and their time to live, at any time; null leaves it (RFC 9293
+   * MUST-48, MUST-49, SHLD-21).
+   */
   setDatagramFields(typeOfService: number | null, timeToLive: number | null): void {
     this.changeCached((cached) => {
       if (typeOfService !== null) cached.tosOrTrafficClass = typeOfService & 0xff;
@@ -288,7 +292,7 @@ export class Connection extends ConnectionFlags implements PathMember {
     });
   }
 
-  /** Gives up when one segment could not be delivered for so long; 0 counts retransmissions instead (TMR-RTX-03). */
+  /** Gives up when one segment could not be delivered for so long; 0 counts retransmissions instead (TMR-RTX-03; RFC 9293 MUST-21). */
   setUserTimeout(milliseconds: number): void {
     this.changeCached((cached) => {
       cached.maxRt = milliseconds === 0 ? 0 : this.services.core.milliseconds(milliseconds);

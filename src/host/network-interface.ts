@@ -105,7 +105,7 @@ export class NetworkInterface {
     return this.list.some(({ address }) => address.family === family);
   }
 
-  /** Largest datagram of the family, bytes. */
+  /** Largest datagram of the family, bytes: of the link, or the smaller one that a router has told (RFC 9293 SHLD-6). */
   mtuOf(family: AddressFamily): number {
     return family === 4 ? this.mtu : this.ipv6Mtu;
   }
@@ -149,7 +149,8 @@ export class NetworkInterface {
   }
 
   /**
-   * The address that a datagram to `destination` comes from (RFC 6724 section 5, rules 1, 2, 3 and 8); null when there is
+   * GET_SRCADDR (RFC 9293 section 3.9.1.1, MUST-44):
+   * the address that a datagram to `destination` comes from (RFC 6724 section 5, rules 1, 2, 3 and 8); null when there is
    * none of its family that could. A tentative address is chosen only when there is no other: its user must wait.
    */
   sourceFor(destination: IpAddress): InterfaceAddress | null {

@@ -22,7 +22,7 @@ import { after, atOrAfter, atOrBefore, before } from './sequence.ts';
 import { TcpState } from './state.ts';
 import { TcpConstantFlag } from './variables.ts';
 
-/** RFC 5961 section 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT, where SND.NXT is all that was ever sent. */
+/** RFC 5961 section 5.2 (RFC 9293 MAY-12): SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT, where SND.NXT is all that was ever sent. */
 export function isPlausibleAck(cb: ControlBlock, header: TcpHeader): boolean {
   const d = cb.delegated;
   return atOrBefore(header.acknowledgment, d.sndMax) && atOrAfter(header.acknowledgment, (d.sndUna - d.maxSndWnd) | 0);
@@ -115,6 +115,7 @@ function newAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
   }
   if (cb.recoveryPointValid && after(ack, cb.recoveryPoint)) cb.recoveryPointValid = cb.inRecovery;
 
+  // Counted for one segment: what lies beyond a window that has shrunk may wait (RFC 9293 section 3.8.6, SHLD-17).
   d.retransmit.count = 0;
   d.totalRt = 0;
   if (ack === d.sndMax) allAcknowledged(tcp, cb);
@@ -154,7 +155,10 @@ function finAcked(tcp: TcpContext, cb: ControlBlock): void {
   }
 }
 
-/** SND.WND, SND.WL1 (SND.WL2 is SND.UNA), and with a zero window the persist rounds of spec/algorithms.md 3. */
+/**
+ * SND.WND, SND.WL1 (SND.WL2 is SND.UNA), and with a zero window the persist rounds of spec/algorithms.md 3. A window that
+ * shrinks is taken as it is (RFC 9293 section 3.8.6, MUST-34); one that shrinks to zero is probed (MUST-35).
+ */
 function updateSendWindow(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
   const d = cb.delegated;
   if (before(header.sequence, d.sendWl1)) return;

@@ -43,7 +43,7 @@ export function synSentArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHea
     cb.ackNow = true;
     return true;
   }
-  // Simultaneous open (section 3.5, figure 8): our SYN again, now with ACK.
+  // Simultaneous open (section 3.5, figure 7, MUST-10): our SYN again, now with ACK.
   d.sendWl1 = header.sequence;
   d.state = TcpState.SYN_RECEIVED;
   if (!(cb.constant.flags & TcpConstantFlag.WINDOW_SCALING_ENABLED)) cb.constant.rcvWindScale = 0;

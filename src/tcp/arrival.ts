@@ -57,7 +57,8 @@ function synchronizedArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeade
 
   if (halfOpenArrives(tcp, cb, header)) return;
   if (tcp.parameters.arrival.ignoresBare && isBare(flags) && d.state !== TcpState.TIME_WAIT) return;
-  // Second, RST, before the first: only its sequence number counts (RFC 5961 section 3.2), not its text or timestamp.
+  // Second, RST, before the first: only its sequence number counts (RFC 5961 section 3.2), not its text (RFC 9293
+  // SHLD-2) or timestamp.
   if (flags & TcpFlag.RST) {
     resetArrives(tcp, cb, header);
     return;
@@ -142,7 +143,7 @@ function isSimultaneousSynAck(cb: ControlBlock, header: TcpHeader): boolean {
   );
 }
 
-/** The four cases of RFC 9293 section 3.10.7.4, table 6. With a zero window an ACK, URG or RST at RCV.NXT still counts. */
+/** The four cases of RFC 9293 section 3.10.7.4, table 6. With a zero window an ACK, URG or RST at RCV.NXT still counts (MUST-66). */
 function isAcceptable(cb: ControlBlock, header: TcpHeader): boolean {
   const d = cb.delegated;
   const length = segmentLength(header);
@@ -303,7 +304,7 @@ function takeText(tcp: TcpContext, cb: ControlBlock, header: TcpHeader, buffer: 
 }
 
 /**
- * A SYN in TIME-WAIT that cannot be an old duplicate (RFC 9293 section 3.10.7.4 "fourth", MAY-2; RFC 6191 section 2): by
+ * A SYN in TIME-WAIT that cannot be an old duplicate (RFC 9293 section 3.10.7.4 "fourth", MAY-2, SHLD-4; RFC 6191 section 2): by
  * its timestamp if both incarnations have one, else by its sequence number.
  */
 function isNewConnection(cb: ControlBlock, header: TcpHeader): boolean {

@@ -137,7 +137,7 @@ export class ControlFlags extends WheelEntry {
     this.bits = on ? this.bits | Bit.MITIGATION_KEEP_ALIVE : this.bits & ~Bit.MITIGATION_KEEP_ALIVE;
   }
 
-  /** Opened by a call of the user (SYN-SENT first) and not by a listener: RFC 9293 3.10.7.4 "initiated with an active OPEN". */
+  /** Opened by a call of the user (SYN-SENT first) and not by a listener: RFC 9293 3.10.7.4 "initiated with an active OPEN" (MUST-11). */
   get activeOpen(): boolean {
     return (this.bits & Bit.ACTIVE_OPEN) !== 0;
   }

@@ -16,7 +16,7 @@ const MAXIMUM_BACKOFF_SHIFT = 20;
 /** RFC 6298 5.7. */
 const RTO_AFTER_LOST_SYN_SECONDS = 3;
 
-/** RTO << shift, capped (RFC 6298 2.5 and 5.5; spec/decisions.md 19). Ticks. */
+/** RTO << shift, capped (RFC 9293 MUST-19; RFC 6298 2.5 and 5.5; spec/decisions.md 19). Ticks. */
 export function backedOffRto(tcp: TcpContext, cb: ControlBlock, shift: number): number {
   let rto = cb.rtt.rtoTicks(tcp.parameters);
   // RFC 6298 5.7: a handshake that lost a SYN and measured nothing says that the initial RTO may be too short.
@@ -69,12 +69,12 @@ export function stopRetransmitTimer(cb: ControlBlock): void {
   cb.retransmitDeadline = TIMER_NOT_RUNNING;
 }
 
-/** RTO << shift, as window probing uses it (spec/decisions.md 19). Ticks. */
+/** RTO << shift, as window probing uses it (spec/decisions.md 19; RFC 9293 SHLD-30). Ticks. */
 export function persistTicks(tcp: TcpContext, cb: ControlBlock, shift: number): number {
   return Math.max(tcp.parameters.minimumPersistTicks, backedOffRto(tcp, cb, shift));
 }
 
-/** First round of window probing (algorithms.md 3 step 1). */
+/** First round of window probing: the first probe is due after an RTO (algorithms.md 3 step 1; RFC 9293 SHLD-29). */
 export function startPersist(tcp: TcpContext, cb: ControlBlock): void {
   const d = cb.delegated;
   d.sndWndProbeCount = 0;
@@ -83,7 +83,7 @@ export function startPersist(tcp: TcpContext, cb: ControlBlock): void {
   setRetransmitTimer(tcp, cb, persistTicks(tcp, cb, 0));
 }
 
-/** A zero-window ACK ends the round, whichever of the two timers runs (step 4; spec/decisions.md 19). */
+/** A zero-window ACK ends the round, so that a peer who answers may keep its window closed for ever (RFC 9293 MUST-37), whichever of the two timers runs (step 4; spec/decisions.md 19). */
 export function nextPersistRound(tcp: TcpContext, cb: ControlBlock): void {
   const d = cb.delegated;
   d.sndWndProbeCount = Math.min(d.sndWndProbeCount + 1, 255);
@@ -91,7 +91,7 @@ export function nextPersistRound(tcp: TcpContext, cb: ControlBlock): void {
   setRetransmitTimer(tcp, cb, persistTicks(tcp, cb, d.sndWndProbeCount));
 }
 
-/** Enters TIME-WAIT or restarts its 2 MSL (RFC 9293 section 3.10.7.4). */
+/** Enters TIME-WAIT or restarts its 2 MSL (RFC 9293 sections 3.6.1 MUST-13 and 3.10.7.4). */
 export function startTimeWait(tcp: TcpContext, cb: ControlBlock): void {
   cb.delayedAckDeadline = TIMER_NOT_RUNNING;
   cb.swsDeadline = TIMER_NOT_RUNNING;

@@ -1,5 +1,5 @@
 /**
- * Explicit Congestion Notification (RFC 3168): what both sides agree on in the handshake, the receiver's echo of a mark,
+ * Explicit Congestion Notification (RFC 3168; RFC 9293 SHLD-8): what both sides agree on in the handshake, the receiver's echo of a mark,
  * and the sender's answer to the echo. All of its state is `cb.ecn` and `cb.ecnReductionEnd`.
  */
 import { EcnCodepoint, TcpFlag, type TcpHeader } from '../wire/tcp-header.ts';

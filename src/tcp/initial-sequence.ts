@@ -27,7 +27,7 @@ export class ConnectionHash {
 
   /**
    * ISN = M + F(localip, localport, remoteip, remoteport, secretkey) as int32, where M counts every 4 microseconds (RFC
-   * 6528 section 3, RFC 9293 section 3.4.1).
+   * 6528 section 3, RFC 9293 section 3.4.1 MUST-8, SHLD-1); the key never leaves the stack (MUST-9).
    */
   initialSequence(
     localAddress: Uint8Array,

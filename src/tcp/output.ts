@@ -44,7 +44,10 @@ function outputFromNext(tcp: TcpContext, cb: ControlBlock): void {
   }
 }
 
-/** First what a timeout rolled back, skipping what the peer holds, then new data, as far as the windows allow. */
+/**
+ * First what a timeout rolled back, skipping what the peer holds, then new data, as far as the windows allow: under a window
+ * that has shrunk, old data within it and nothing new (RFC 9293 section 3.8.6, SHLD-15, SHLD-16).
+ */
 function fillWindows(tcp: TcpContext, cb: ControlBlock): void {
   const d = cb.delegated;
   if (cb.ecn !== 0 && isHeldByEcho(cb)) return;
@@ -71,13 +74,13 @@ function fillWindows(tcp: TcpContext, cb: ControlBlock): void {
     }
     // CWR belongs on one segment, and not on all that a link would make of a large one (RFC 3168 section 6.1.2).
     if (cb.ecn & EcnState.REDUCED) length = Math.min(length, cb.sendMss);
-    if (length > cb.sendMss) length -= length % cb.sendMss;
+    if (length > cb.sendMss) length -= length % cb.sendMss; // full-sized segments whenever possible (RFC 9293 SHLD-28)
     if (!worthSending(tcp, cb, length, unsent, windowRoom)) return;
     transmitData(tcp, cb, d.sndNxt, length, finDue && length === unsent && windowRoom > length);
   }
 }
 
-/** Sender silly-window avoidance and Nagle: RFC 9293 section 3.8.6.2.1 rules (1) to (3), SHLD-7, MUST-17. */
+/** Sender silly-window avoidance and Nagle: RFC 9293 section 3.8.6.2.1 rules (1) to (3), MUST-38, and 3.7.4, SHLD-7, MUST-17. */
 function worthSending(tcp: TcpContext, cb: ControlBlock, length: number, unsent: number, windowRoom: number): boolean {
   const d = cb.delegated;
   if (length >= cb.sendMss || before(d.sndNxt, d.sndMax) || cb.swsOverride) return true;
@@ -85,7 +88,7 @@ function worthSending(tcp: TcpContext, cb: ControlBlock, length: number, unsent:
   const nagle = (cb.cached.flags & TcpCachedFlag.NAGLING_ENABLED) !== 0;
   if (length === unsent && (!nagle || idle || finPending(cb))) return true;
   if (length >= d.maxSndWnd >> 1) return true;
-  // Held back by a small window with nothing in flight: only the timer can free it (TMR-SWS-01).
+  // Held back by a small window with nothing in flight: only the timer can free it (TMR-SWS-01; RFC 9293 MUST-60).
   if (idle && windowRoom < cb.sendMss && cb.swsDeadline === TIMER_NOT_RUNNING) {
     cb.swsDeadline = tcp.ticks + tcp.parameters.swsPreventionTicks;
   }

@@ -8,13 +8,13 @@ import { ARRIVAL_RULES, type ArrivalRules } from './arrival-rules.ts';
 export interface TcpParameters {
   /** Ticks per second of every tick-valued variable: 10, 100 or 1000 (OID-03). */
   readonly ticksPerSecond: number;
-  /** Full-sized segments received before an ACK is sent at once (TMR-DACK-02; RFC 9293 MAY-18, SHLD-19). */
+  /** Full-sized segments received before an ACK is sent at once (TMR-DACK-02; RFC 9293 SHLD-19). */
   readonly ackFrequency: number;
-  /** Longest delay of an ACK, ticks (TMR-DACK-03, spec/decisions.md 20). */
+  /** Longest delay of an ACK, ticks: less than half a second (TMR-DACK-03, spec/decisions.md 20; RFC 9293 MUST-40). */
   readonly delayedAckTicks: number;
-  /** Retransmissions of one segment, or window probes of one round, before the connection is given up. */
+  /** Retransmissions of one segment, or window probes of one round, before the connection is given up: R2 (RFC 9293 SHLD-11). */
   readonly maximumRetransmissions: number;
-  /** Retransmissions after which the neighbor is in doubt (OID-05). */
+  /** Retransmissions after which the neighbor is in doubt (OID-05): R1, at least 3 (RFC 9293 SHLD-10). */
   readonly doubtReachabilityRetransmissions: number;
   /** Longest time for which a small segment or window update is held back, ticks (TMR-SWS-02). */
   readonly swsPreventionTicks: number;

@@ -10,8 +10,8 @@ const LONGEST_RTT_SECONDS = 120;
 
 /**
  * Takes a sample from a segment that acknowledges something new; SND.UNA has not moved yet. The timed segment counts when
- * there is one: microseconds are better than the ticks of a timestamp. Karn's rule has cleared it if it was retransmitted.
- * Answers the sample, microseconds; 0 when there is none.
+ * there is one: microseconds are better than the ticks of a timestamp. Karn's rule has cleared it if it was retransmitted
+ * (RFC 9293 MUST-18). Answers the sample, microseconds; 0 when there is none.
  */
 export function measureRoundTrip(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): number {
   if (cb.timing) {

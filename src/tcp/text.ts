@@ -37,7 +37,7 @@ export function receiveText(
       queue.insert(sequence, buffer, offset, length);
       if (header.flags & TcpFlag.PSH) cb.pushHeld = true;
     }
-    // An immediate duplicate ACK tells the sender of the gap (RFC 5681 section 4.2).
+    // An immediate duplicate ACK tells the sender of the gap (RFC 5681 section 4.2, RFC 9293 MAY-13).
     cb.ackNow = true;
     return;
   }
@@ -51,7 +51,7 @@ export function receiveText(
         cb.disposition |= Disposition.PUSH;
         cb.pushHeld = cb.reassembly !== null;
       }
-      cb.ackNow = true; // a gap was filled, wholly or in part (RFC 5681 section 4.2)
+      cb.ackNow = true; // a gap was filled, wholly or in part: one ACK for all of it (RFC 5681 section 4.2, RFC 9293 MUST-59)
     }
     scheduleAck(tcp, cb);
   }
@@ -80,7 +80,10 @@ function deliverReassembled(cb: ControlBlock): void {
   if (cb.reassembly?.isEmpty) cb.reassembly = null;
 }
 
-/** Every second full-sized segment is acknowledged at once, others within the delay (RFC 9293 section 3.8.6.3). */
+/**
+ * Every second full-sized segment is acknowledged at once, others within the delay (RFC 9293 section 3.8.6.3, SHLD-18, SHLD-19;
+ * MUST-58).
+ */
 function scheduleAck(tcp: TcpContext, cb: ControlBlock): void {
   cb.segmentsSinceAck++;
   cb.lastTextAt = tcp.ticks;

@@ -112,6 +112,7 @@ function dataTimeout(tcp: TcpContext, cb: ControlBlock): void {
   output(tcp, cb);
 }
 
+/** R2 of RFC 9293 section 3.8.3 (MUST-20): as the application has set it (MUST-21), or a number of retransmissions. */
 function retransmissionsExhausted(tcp: TcpContext, cb: ControlBlock): boolean {
   const maxRt = cb.cached.maxRt;
   if (maxRt === MAX_RT_UNLIMITED) return false;
@@ -163,6 +164,7 @@ function keepAliveExpired(tcp: TcpContext, cb: ControlBlock): void {
     cb.keepAliveDeadline = tcp.ticks + Math.max(1, cb.cached.kaTimeout);
     return;
   }
+  // Not one unanswered probe but all of them count (MUST-29).
   if (d.keepAlive.probeCount >= maximum) {
     cb.disposition |= mitigating ? Disposition.MITIGATION_EXPIRED : Disposition.TIMED_OUT;
     if (mitigating) enterClosed(tcp, cb);

@@ -28,7 +28,7 @@ export function transmitData(tcp: TcpContext, cb: ControlBlock, sequence: number
   const end = (sequence + length + (fin ? 1 : 0)) | 0;
   let flags: number = TcpFlag.ACK;
   if (fin) flags |= TcpFlag.FIN;
-  // PSH on the segment that empties the queue (SEND-16; RFC 9293 section 3.9.1.2).
+  // PSH on the segment that empties the queue, however many SENDs it holds (SEND-16; RFC 9293 section 3.9.1.2, MUST-61, SHLD-27).
   if (length > 0 && offset + length === cb.sendQueue.length) flags |= TcpFlag.PSH;
 
   const isNew = after(end, d.sndMax);
@@ -106,7 +106,7 @@ export function sendReset(tcp: TcpContext, cb: ControlBlock, sequence: number, a
   emit(tcp, cb, sequence, acknowledge ? TcpFlag.RST | TcpFlag.ACK : TcpFlag.RST, 0, 0, EcnCodepoint.NOT_ECT);
 }
 
-/** A keepalive probe: an ACK one byte before SND.NXT, which the peer must answer (RFC 9293 section 3.8.4). */
+/** A keepalive probe: an ACK one byte before SND.NXT, which the peer must answer (RFC 9293 section 3.8.4, MAY-5, SHLD-12). */
 export function sendKeepAliveProbe(tcp: TcpContext, cb: ControlBlock): void {
   tcp.statistics.keepAliveProbes++;
   sendProbe(tcp, cb);
@@ -176,6 +176,7 @@ function writeUrgentPointer(cb: ControlBlock, h: TcpHeader): void {
 function writeSynOptions(tcp: TcpContext, cb: ControlBlock, flags: number): void {
   const h = tcp.outgoing;
   const negotiated = cb.constant.flags;
+  // In every SYN and nowhere else (RFC 9293 section 3.7.1 MUST-14, MUST-65, SHLD-5, MAY-3); what the IP layer takes (MUST-67).
   h.maximumSegmentSize = Math.min(0xffff, largestSegment(cb));
   if (negotiated & TcpConstantFlag.WINDOW_SCALING_ENABLED) h.windowScale = cb.constant.rcvWindScale;
   h.sackPermitted = (negotiated & TcpConstantFlag.SACK_ENABLED) !== 0;

@@ -91,7 +91,7 @@ export class TcpDelegatedState {
   sndNxt = 0;
   /** First sequence number never sent (spec/algorithms.md 12). */
   sndMax = 0;
-  /** SND.WND, bytes (scaled). */
+  /** SND.WND, bytes (scaled): an int32 that no window exceeds (RFC 9293 REC-1). */
   sndWnd = 0;
   /** Largest SND.WND seen, bytes. */
   maxSndWnd = 0;

@@ -41,7 +41,7 @@ function windowScale(cb: ControlBlock): number {
   return cb.constant.flags & TcpConstantFlag.WINDOW_SCALING_ENABLED ? cb.constant.rcvWindScale : 0;
 }
 
-/** Bytes by which the right edge of the receive window could move to the right now; may be negative. */
+/** Bytes by which the right edge of the receive window could move to the right now; may be negative, and 0 for ever (MAY-8). */
 function couldOpen(cb: ControlBlock): number {
   return windowCapacity(cb) - cb.receiveBuffered - cb.delegated.rcvWnd;
 }

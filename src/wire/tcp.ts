@@ -29,7 +29,7 @@ export const MAXIMUM_WINDOW_SCALE = 14;
  * Parses the TCP header of the segment in `buffer[offset … offset + length)`; `length` is the IP payload length. The
  * checksum is left to `verifyTcpChecksum`, so that a segment that is only passed on costs none.
  *
- * Unknown options are skipped (MUST-6). An option length below 2 or beyond the header drops the segment (MUST-7). A known
+ * Options are read in every segment and at any alignment (MUST-4, MUST-5, MUST-64). Unknown ones are skipped (MUST-6). An option length below 2 or beyond the header drops the segment (MUST-7). A known
  * option with a length that is not its own is skipped like an unknown one. A window scale above 14 is read as 14 (RFC 7323
  * section 2.3). `into` is complete only when the result is `DropReason.NONE`.
  */
@@ -44,7 +44,7 @@ export function parseTcp(buffer: Uint8Array, offset: number, length: number, int
   into.sequence = readInt32(buffer, offset + 4);
   into.acknowledgment = readInt32(buffer, offset + 8);
   into.flags = buffer[offset + 13];
-  into.window = readUint16(buffer, offset + 14);
+  into.window = readUint16(buffer, offset + 14); // unsigned (MUST-1)
   into.urgentPointer = readUint16(buffer, offset + 18);
   into.ecn = 0;
   into.headerLength = headerLength;
@@ -143,7 +143,7 @@ export function tcpHeaderLength(header: TcpHeader): number {
 }
 
 /**
- * Writes the header with the options that it marks as present, checksum field 0, and returns its length in bytes (also stored
+ * Writes the header with the options that it marks as present, each with its length (MUST-68), checksum field 0, and returns its length in bytes (also stored
  * in `header.headerLength`). `finishTcpChecksum` fills the checksum when the payload is in place.
  *
  * Options stand in Linux's order and alignment: MSS; SACK-permitted with timestamps as one 12-byte group, or each padded by
@@ -200,7 +200,7 @@ function bsdOptionBytes(header: TcpHeader): number {
   return (bsdOptionLength(header) + 3) & ~3;
 }
 
-/** MSS; NOP and window scale; SACK-permitted; timestamps at 2 modulo 4; the end padded with zeros. */
+/** MSS; NOP and window scale; SACK-permitted; timestamps at 2 modulo 4; the end padded with zeros (MUST-69). */
 function writeBsdOptions(header: TcpHeader, buffer: Uint8Array, at: number): number {
   let end = at;
   writeInt32(buffer, end, 0x02040000 | (header.maximumSegmentSize & 0xffff));
@@ -242,7 +242,7 @@ function writeSack(header: TcpHeader, buffer: Uint8Array, at: number, otherBytes
 }
 
 /**
- * Fills the checksum field of the segment in `buffer[offset … offset + length)`, which must hold 0 there (as `writeTcp`
+ * Fills the checksum field, as every sender must (RFC 9293 section 3.1, MUST-2), of the segment in `buffer[offset … offset + length)`, which must hold 0 there (as `writeTcp`
  * leaves it).
  *
  * @param pseudoHeader the partial sum of the pseudo header, from `pseudoHeaderSum` or `pseudoHeaderSumIpv4`

@@ -4,7 +4,7 @@ import { IpAddress } from '../../src/wire/index.ts';
 import { firstDifference, Peer, pattern, sendAll, World } from './world.ts';
 
 describe('host connections', () => {
-  it('opens, carries bytes both ways and closes in good order (RFC 9293 section 3.6)', () => {
+  it('opens, carries bytes both ways and closes in good order (RFC 9293 section 3.6, MUST-12)', () => {
     const world = new World();
     const { client, server } = world.connect(80);
     const up = pattern(300_000, 1);
@@ -52,7 +52,7 @@ describe('host connections', () => {
     expect(client.closed).toBe('EHOSTUNREACH');
   });
 
-  it('resets with abort, and the peer hears it', () => {
+  it('resets with abort, and the peer hears it (RFC 9293 MUST-12)', () => {
     const world = new World();
     const { client, server } = world.connect(80);
     client.connection.abort();

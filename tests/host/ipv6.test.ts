@@ -25,7 +25,7 @@ describe('TCP over IPv6', () => {
     world.until(() => client.closed === null && server.closed === null);
   });
 
-  it('fills datagrams to the MTU with 60 bytes of headers, and offers that segment size (RFC 8200 section 8.3)', () => {
+  it('fills datagrams to the MTU with 60 bytes of headers, and offers that segment size (RFC 8200 section 8.3; RFC 9293 SHLD-6)', () => {
     const world = new World({ family: 6 });
     let largest = 0;
     const labels = new Set<number>();
@@ -98,7 +98,7 @@ describe('TCP over IPv6', () => {
     expect(told).toMatchObject({ ip: { outRequests: 0 }, tcp6: { currentlyEstablished: 1 } });
   });
 
-  it('listens on one port for both families, and tells connections apart by family and local address', () => {
+  it('listens on one port for both families, and tells connections apart by family and local address (RFC 9293 MUST-45)', () => {
     const both = (n: number) => ({
       stack: {
         addresses: [
@@ -129,7 +129,7 @@ describe('TCP over IPv6', () => {
     world.until(() => accepted.every((each) => each.received > 100));
   });
 
-  it('reaches a link-local address from its own (RFC 6724 rule 2)', () => {
+  it('reaches a link-local address from its own (RFC 6724 rule 2; RFC 9293 MUST-44)', () => {
     const world = new World({ family: 6 });
     const address = addressFromMac(LINK_LOCAL_PREFIX, world.b.adapter.macAddress);
     expect(address.toString()).toBe('fe80::ff:fe00:2');
@@ -139,7 +139,7 @@ describe('TCP over IPv6', () => {
     expect(client.connection.localAddress.toString()).toBe('fe80::ff:fe00:1');
   });
 
-  it('refuses what has no way out: no address of the family, groups, its own addresses', () => {
+  it('refuses what has no way out: no address of the family, groups, its own addresses (RFC 9293 MUST-46)', () => {
     const four = new World();
     const none = new Peer(four.a.stack.connect({ address: ip('fd00::2'), port: 80 }));
     four.run(1);

@@ -243,7 +243,7 @@ describe('neighbors', () => {
 });
 
 describe('IP options', () => {
-  it('processes a segment with IP options in the host and forwards it to the target (NSP-02, FWD-03)', () => {
+  it('processes a segment with IP options in the host and forwards it to the target (NSP-02, FWD-03; RFC 9293 MUST-50)', () => {
     const world = new World({ wire: { both: { delayMicroseconds: 1000 } } });
     const { client, server } = world.connect(80);
     for (const owner of ['host', 'offloaded'] as const) {

@@ -156,7 +156,7 @@ for (const [iss, irs] of SEQUENCE_BASES) {
         expect(script.delivered).toBe(0);
       });
 
-      it('RFC 5961 5.2: an ACK of what was never sent, or older than MAX.SND.WND, is answered with an ACK and dropped', () => {
+      it('RFC 5961 5.2, MAY-12: an ACK of what was never sent, or older than MAX.SND.WND, is answered with an ACK and dropped', () => {
         const script = make();
         for (const ack of [script.sndMax + 1, script.sndMax + 0x7fffffff, script.sndUna - 65_536]) {
           script.arrive({ ack, length: 5 });

@@ -140,7 +140,7 @@ describe.each(SEQUENCE_BASES)('closing (RFC 9293 3.6, 3.10.4), ISS %i IRS %i', (
     expect(script.take()).toEqual([]);
   });
 
-  it('TIME-WAIT: 2 MSL start again with each FIN; a new SYN is reported and not touched (MAY-2, RFC 6191)', () => {
+  it('TIME-WAIT: 2 MSL start again with each FIN; a new SYN is reported and not touched (MUST-13, MAY-2, SHLD-4, RFC 6191)', () => {
     const script = Script.inState(S.TIME_WAIT, base);
     expect(script.arrive({ flags: 'S', seq: 50_000 }) & Disposition.NEW_CONNECTION).not.toBe(0);
     expect(script.take()).toEqual([]);

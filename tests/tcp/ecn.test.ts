@@ -60,7 +60,7 @@ describe('the handshake (RFC 3168 6.1.1)', () => {
     expect(script.take().filter((line) => /ect|E/.test(line))).toEqual([]);
   });
 
-  it('the answer to an ECN-setup SYN uses ECN', () => {
+  it('the answer to an ECN-setup SYN uses ECN (RFC 9293 SHLD-8)', () => {
     const script = Script.synReceived({ synFlags: 'SEW' });
     script.arrive({ ack: 0 });
     script.send(100);

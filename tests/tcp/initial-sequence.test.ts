@@ -13,7 +13,7 @@ function hashWith(seed: number): ConnectionHash {
 }
 
 describe('ConnectionHash', () => {
-  test('RFC 6528: the clock adds one every four microseconds, through every wrap', () => {
+  test('RFC 6528: the clock adds one every four microseconds, through every wrap (RFC 9293 MUST-8)', () => {
     const hash = hashWith(1);
     for (const now of [0, 4 * 2 ** 31 - 4, 4 * 2 ** 32 - 4, 1_700_000_000_000_000]) {
       const before = hash.initialSequence(A, 40000, B, 80, now);
@@ -24,7 +24,7 @@ describe('ConnectionHash', () => {
     }
   });
 
-  test('RFC 6528: every part of the four-tuple and of the key changes the offset', () => {
+  test('RFC 6528: every part of the four-tuple and of the key changes the offset (RFC 9293 SHLD-1, MUST-9)', () => {
     const hash = hashWith(1);
     const values = [
       hash.initialSequence(A, 40000, B, 80, 0),

@@ -8,8 +8,8 @@ import { Script } from './scripted.ts';
 const SCALING = TcpConstantFlag.WINDOW_SCALING_ENABLED;
 const noNagle = { cached: { flags: 0 } };
 
-describe('Nagle (RFC 9293 3.7.4, STATE-16)', () => {
-  it('sends a small segment when idle, and holds the next ones until the ACK', () => {
+describe('Nagle (RFC 9293 3.7.4, SHLD-7, STATE-16)', () => {
+  it('sends a small segment when idle, and holds the next ones until the ACK, as one segment (SHLD-27)', () => {
     const script = Script.established();
     for (let i = 0; i < 3; i++) script.send(100);
     expect(script.take()).toEqual(['P. 0:100 ack 0']);
@@ -17,7 +17,7 @@ describe('Nagle (RFC 9293 3.7.4, STATE-16)', () => {
     expect(script.take()).toEqual(['P. 100:300 ack 0']);
   });
 
-  it('never holds full segments', () => {
+  it('never holds full segments (SHLD-28)', () => {
     const script = Script.established();
     script.send(100);
     script.send(3000);
@@ -51,7 +51,7 @@ describe('Nagle (RFC 9293 3.7.4, STATE-16)', () => {
   });
 });
 
-describe('sender silly-window avoidance (RFC 9293 3.8.6.2.1, SHLD-7)', () => {
+describe('sender silly-window avoidance (RFC 9293 3.8.6.2.1, MUST-38)', () => {
   it('holds a part back that a small window cuts off, until the timer (TMR-SWS-01, TMR-SWS-02)', () => {
     const script = Script.established();
     script.arrive({ window: 700 });
@@ -122,7 +122,7 @@ describe('windows of the peer', () => {
     expect(script.cb.delegated.sndWnd).toBe(8000);
   });
 
-  it('survives a peer that takes a window back: nothing new, and all of it again when it opens (SHLD-14, MUST-34)', () => {
+  it('survives a peer that takes a window back: nothing new, and all of it again when it opens (MUST-34)', () => {
     const script = Script.established({ window: 6000 });
     script.send(5840);
     script.take();
@@ -147,7 +147,7 @@ describe('windows of the peer', () => {
 });
 
 describe('PSH (SEND-16, RFC 9293 3.9.1.2)', () => {
-  it('marks the segment that empties the queue, and no other', () => {
+  it('marks the segment that empties the queue, and no other (MUST-61)', () => {
     const script = Script.established(noNagle);
     script.send(4000);
     expect(script.take()).toEqual(['. 0:1460 ack 0', '. 1460:2920 ack 0', 'P. 2920:4000 ack 0']);
@@ -331,7 +331,7 @@ describe('congestion window', () => {
     }
   });
 
-  it('holds nothing back for ever: with text waiting and a window, something is sent or a timer runs', () => {
+  it('holds nothing back for ever: with text waiting and a window, something is sent or a timer runs (MUST-60)', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.nat(5000), fc.nat(9000), fc.nat(8000), fc.nat(400)), { maxLength: 30 }),

@@ -60,7 +60,7 @@ describe('retransmission timeout (RFC 6298)', () => {
     expect(script.tcp.nextDeadline()).toBe(Number.POSITIVE_INFINITY);
   });
 
-  it('5.5, 2.5: each expiry doubles it, up to the maximum', () => {
+  it('5.5, 2.5: each expiry doubles it, up to the maximum (RFC 9293 MUST-19)', () => {
     const script = Script.established({ parameters: { maximumRtoTicks: 5000 } });
     script.send(100);
     script.take();
@@ -69,7 +69,7 @@ describe('retransmission timeout (RFC 6298)', () => {
     expect(times).toEqual([200, 600, 1400, 3000, 6200, 11_200, 16_200, 21_200]);
   });
 
-  it('3, Karn: an ACK after a retransmission is no sample, and the back-off ends with it', () => {
+  it('3, Karn: an ACK after a retransmission is no sample, and the back-off ends with it (RFC 9293 MUST-18)', () => {
     const script = Script.established();
     const { srtt } = script.cb.rtt;
     script.send(100);
@@ -121,7 +121,7 @@ describe('retransmission timeout (RFC 6298)', () => {
     expect(script.cb.rtt.srtt).toBeLessThan(140_000);
   });
 
-  it('sends one segment, then slow start again, from SND.UNA (RFC 5681 3.1)', () => {
+  it('sends one segment, then slow start again, from SND.UNA (RFC 5681 3.1, RFC 9293 MUST-19)', () => {
     const script = Script.established();
     script.send(14_600);
     script.take();
@@ -181,7 +181,7 @@ describe('retransmission timeout (RFC 6298)', () => {
 });
 
 describe('limits (RFC 9293 3.8.3, TMR-RTX)', () => {
-  it('TMR-RTX-01: TcpMaximumRetransmissions times, then TIMED_OUT; the state stays', () => {
+  it('TMR-RTX-01: TcpMaximumRetransmissions times, then TIMED_OUT; the state stays (MUST-20)', () => {
     for (const maximumRetransmissions of [1, 3]) {
       const script = Script.established({ parameters: { maximumRetransmissions } });
       script.send(100);
@@ -193,7 +193,7 @@ describe('limits (RFC 9293 3.8.3, TMR-RTX)', () => {
     }
   });
 
-  it('TMR-RTX-03, TMR-RTX-06: MaxRT limits the total time, to the tick, whatever the count', () => {
+  it('TMR-RTX-03, TMR-RTX-06: MaxRT limits the total time, to the tick, whatever the count (MUST-21)', () => {
     for (const maxRt of [150, 1000, 1400]) {
       const script = Script.established({ parameters: { maximumRetransmissions: 1 }, cached: { maxRt } });
       script.send(100);

@@ -18,7 +18,7 @@ function zeroWindow(options: ScriptOptions = {}): Script {
 }
 
 describe('zero-window probing (spec/algorithms.md 3, RFC 9293 3.8.6.1)', () => {
-  it('follows the test vector: TMR-PERSIST-01 to -05', () => {
+  it('follows the test vector: TMR-PERSIST-01 to -05 (MUST-36, SHLD-29, SHLD-30)', () => {
     const script = zeroWindow();
     const d = script.cb.delegated;
     script.runTo(449);
@@ -37,7 +37,7 @@ describe('zero-window probing (spec/algorithms.md 3, RFC 9293 3.8.6.1)', () => {
     expect([d.sndWndProbeCount, d.retransmit.count]).toEqual([0, 0]);
   });
 
-  it('starts when the window closes behind what was acknowledged', () => {
+  it('starts when the window closes behind what was acknowledged (MUST-35)', () => {
     const script = Script.established({ window: 2920, parameters: { minimumRtoTicks: 100 } });
     script.send(5000);
     script.runTo(50).take();
@@ -110,7 +110,7 @@ describe('keepalive (spec/algorithms.md 4, RFC 9293 3.8.4)', () => {
     expect(Script.established().runTo(100_000_000).take()).toEqual([]);
   });
 
-  it('TMR-KA-02 to -04, -06: the probes and their times, and then TIMED_OUT', () => {
+  it('TMR-KA-02 to -04, -06: the probes, without text, their times, and then TIMED_OUT (MAY-5, MUST-29, SHLD-12)', () => {
     const script = Script.established(KEEP_ALIVE);
     script.runTo(12_999);
     expect(script.takeTimed()).toEqual([`10000 ${PROBE}`, `11000 ${PROBE}`, `12000 ${PROBE}`]);

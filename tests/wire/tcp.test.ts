@@ -101,7 +101,7 @@ describe('captured segments', () => {
   });
 
   test.each(['syn', 'synAck', 'ack', 'request', 'response', 'fin', 'reset'] as const)(
-    '%s: checksum right, and written again byte by byte as the kernel wrote it',
+    '%s: checksum right, and written again byte by byte as the kernel wrote it (MUST-2)',
     (name) => {
       const frame = fromHex(CAPTURED[name]);
       const length = frame.length - TCP_OFFSET;
@@ -179,7 +179,7 @@ describe('options', () => {
     expect(header).toEqual(plain);
   });
 
-  test('nothing behind the end of the option list counts', () => {
+  test('nothing behind the end of the option list counts (MUST-4)', () => {
     const { reason, header } = parseOptions('00010101020405b4');
     expect(reason).toBe(DropReason.NONE);
     expect(header.maximumSegmentSize).toBe(0);
@@ -204,7 +204,7 @@ describe('options', () => {
     expect(Array.from(header.sackRight)).toEqual([2, 4, 16, -0x80000000]);
   });
 
-  test('timestamps anywhere but in their usual place', () => {
+  test('timestamps anywhere but in their usual place (MUST-64)', () => {
     const { header } = parseOptions('080a00000001ffffffff0101');
     expect([header.hasTimestamp, header.timestampValue, header.timestampEcho]).toEqual([true, 1, -1]);
   });
@@ -257,6 +257,30 @@ describe('options', () => {
     expect(toHex(buffer.subarray(20, length))).toBe(hex);
     expect(tcpHeaderLength(header)).toBe(length);
     expect(buffer[12] >>> 2).toBe(length);
+  });
+});
+
+describe('the options that are written', () => {
+  test.each(['linux', 'bsd'] as const)('have lengths, and zeros behind their end (%s; MUST-68, MUST-69)', (layout) => {
+    for (let has = 0; has < 32; has += 1) {
+      const header = new TcpHeader();
+      header.optionLayout = layout;
+      if (has & 1) header.maximumSegmentSize = 1460;
+      if (has & 2) header.sackPermitted = true;
+      if (has & 4) header.windowScale = 7;
+      if (has & 8) header.hasTimestamp = true;
+      if (has & 16) header.sackCount = 2;
+      const buffer = new Uint8Array(60).fill(0xff);
+      const end = writeTcp(header, buffer, 0);
+      let at = 20;
+      while (at < end && buffer[at] !== 0) {
+        const length = buffer[at] === 1 ? 1 : buffer[at + 1];
+        expect(length).toBeGreaterThan(0);
+        at += length;
+      }
+      expect(at).toBeLessThanOrEqual(end);
+      for (; at < end; at += 1) expect(buffer[at]).toBe(0);
+    }
   });
 });
 

@@ -161,7 +161,8 @@ export class IpInput {
 
   private checkIpv4(ethernet: EthernetHeader): DropReason {
     const { packet, core } = this;
-    // A datagram for us that came as a link broadcast is somebody's mistake or attack (RFC 1122 section 3.3.6).
+    // A datagram for us that came as a link broadcast is somebody's mistake or attack (RFC 1122 section 3.3.6); so is one for a
+    // broadcast or multicast address, or from one (RFC 9293 section 3.9.2.3, MUST-57, MUST-63).
     if (!core.interface.isOwnDestination(packet) || ethernet.isMulticast) return DropReason.IPV4_DESTINATION;
     const first = packet.source0 >>> 24;
     const isHost = first !== 0 && first !== 127 && first < 224 && packet.source0 !== IpAddress.BROADCAST_IPV4.word0;

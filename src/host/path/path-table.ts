@@ -38,7 +38,7 @@ export class PathTable {
     for (const paths of this.paths.values()) yield* paths;
   }
 
-  /** Whether a connection may go to an address at all: not a group, not ourselves, not unspecified (RFC 9293 MUST-63). */
+  /** Whether a connection may go to an address at all: not a group, not ourselves, not unspecified (RFC 9293 MUST-46, MUST-63). */
   isUnicast(destination: IpAddress): boolean {
     if (destination.isMulticast || destination.isBroadcast || destination.isUnspecified || destination.isLoopback) {
       return false;

@@ -448,7 +448,7 @@ export class Transport implements ConnectionOwner {
       payloadOffset,
       payloadLength,
       ttlOrHopLimit,
-      (tosOrTrafficClass & ~ECN_MASK) | header.ecn,
+      (tosOrTrafficClass & ~ECN_MASK) | header.ecn, // the DSCP as the application set it (RFC 9293 SHLD-22)
       flowLabel,
       cb.sendMss,
     );

@@ -1,4 +1,4 @@
-/** CUBIC (RFC 9438): cWnd as a cubic function of the time since the last congestion event. */
+/** CUBIC (RFC 9438; RFC 9293 MAY-18): cWnd as a cubic function of the time since the last congestion event. */
 import type { TcpDelegatedState } from '../variables.ts';
 import { type CongestionControl, MAXIMUM_WINDOW, savedNumber } from './congestion-control.ts';
 import { SlowStart } from './slow-start.ts';

@@ -1,5 +1,5 @@
 /**
- * The standard algorithm: slow start and congestion avoidance of RFC 5681 with appropriate byte counting (RFC 3465),
+ * The standard algorithm (RFC 9293 MUST-19): slow start and congestion avoidance of RFC 5681 with appropriate byte counting (RFC 3465),
  * used under the recovery of RFC 6582 or RFC 6675 (RFC-06).
  */
 import type { TcpDelegatedState } from '../variables.ts';

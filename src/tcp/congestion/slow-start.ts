@@ -1,4 +1,4 @@
-/** Slow start with appropriate byte counting (RFC 5681 section 3.1, RFC 3465 section 2.2): both algorithms begin with it. */
+/** Slow start with appropriate byte counting (RFC 9293 MUST-19, RFC 5681 section 3.1, RFC 3465 section 2.2): both algorithms begin with it. */
 import type { TcpDelegatedState } from '../variables.ts';
 import { MAXIMUM_WINDOW, savedNumber } from './congestion-control.ts';
 import { HyStart } from './hystart.ts';

@@ -41,7 +41,7 @@ function run(control: CongestionControl, v: TcpDelegatedState, from: number, unt
   return now;
 }
 
-describe('CUBIC', () => {
+describe('CUBIC (RFC 9293 MAY-18)', () => {
   test('RFC 9438 4.6: a loss takes beta_cubic of what is in flight, down to two segments', () => {
     const control = createCongestionControl('cubic');
     const v = variables(100_000, 1_000_000);

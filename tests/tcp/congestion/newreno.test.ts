@@ -11,7 +11,7 @@ function variables(cWnd: number, ssThresh: number): TcpDelegatedState {
   return v;
 }
 
-describe('NewReno', () => {
+describe('NewReno (RFC 9293 MUST-19)', () => {
   test('RFC 5681 equation 2, RFC 3465 2.2: slow start counts bytes, at most two segments for an ACK', () => {
     const control = createCongestionControl('newreno');
     expect(control.name).toBe('newreno');
