@@ -146,7 +146,7 @@ export function infoOf(tcp: TcpContext, connection: Connection, cb: ControlBlock
     tcpi_rttvar: Math.round(rtt.rttvar),
     tcpi_ca_state: congestionState(cb, sacked),
     tcpi_sacked: d.dupAckCount > 0 && !hasSack ? d.dupAckCount : segments(sacked),
-    tcpi_lost: segments(lostBytes(cb, parameters.duplicateAckThreshold, outstanding, sacked)),
+    tcpi_lost: segments(lostBytes(cb, outstanding, sacked)),
     tcpi_retrans: segments(retransmittedBytes(cb)),
     tcpi_fackets: 0,
     tcpi_last_ack_sent: 0,
@@ -163,7 +163,7 @@ export function infoOf(tcp: TcpContext, connection: Connection, cb: ControlBlock
     tcpi_data_segs_out: cb.dataSegmentsOut,
     tcpi_delivered: (hasOpened(d.state) ? 1 : 0) + segments(connection.counters.bytesAcknowledged + sacked),
     tcpi_delivered_ce: segments(cb.deliveredMarked),
-    tcpi_min_rtt: Math.round(rtt.srtt),
+    tcpi_min_rtt: cb.minimumRtt === 0 ? Math.round(rtt.srtt) : cb.minimumRtt,
     tcpi_busy_time: busyTicks(tcp, cb) * perTick,
     tcpi_rcv_ooopack: cb.reassembly === null || cb.reassembly.isEmpty ? 0 : 1,
   };
@@ -253,7 +253,7 @@ function busyTicks(tcp: TcpContext, cb: ControlBlock): number {
 
 function congestionState(cb: ControlBlock, sacked: number): number {
   const { delegated: d } = cb;
-  if (isAfterTimeout(cb) || (cb.recoveryPointValid && !cb.inRecovery && d.sndNxt !== d.sndMax)) {
+  if (isAfterTimeout(cb) || cb.timeoutRecovery) {
     return TcpInfoCongestionState.LOSS;
   }
   if (cb.inRecovery) return TcpInfoCongestionState.RECOVERY;
@@ -265,15 +265,13 @@ function isAfterTimeout(cb: ControlBlock): boolean {
   return cb.delegated.retransmit.count > 0;
 }
 
-function lostBytes(cb: ControlBlock, threshold: number, outstanding: number, sacked: number): number {
-  const { delegated: d, scoreboard } = cb;
-  if (isAfterTimeout(cb)) return outstanding - sacked;
-  if (!cb.inRecovery || scoreboard === null) return cb.inRecovery ? cb.sendMss : 0;
-  const edge = scoreboard.lostBelow(d.sndUna, threshold, cb.sendMss);
-  const below = (edge - d.sndUna) | 0;
-  return below <= 0 ? 0 : below - scoreboard.sackedBelow(edge);
+/** Lost and not acknowledged since; what was sent again in the recovery is still among it. */
+function lostBytes(cb: ControlBlock, outstanding: number, sacked: number): number {
+  if (cb.flight === null) return isAfterTimeout(cb) ? outstanding - sacked : cb.inRecovery ? cb.sendMss : 0;
+  const again = cb.inRecovery || cb.timeoutRecovery ? cb.flight.record.retransmittedBytes() : 0;
+  return cb.flight.record.lostBytes + again;
 }
 
 function retransmittedBytes(cb: ControlBlock): number {
-  return cb.inRecovery ? Math.max(0, (cb.highRxt - cb.delegated.sndUna) | 0) : 0;
+  return cb.flight === null ? 0 : cb.flight.record.retransmittedBytes();
 }

@@ -100,6 +100,17 @@ const KNOBS: Readonly<Record<string, Knob>> = {
   'net.ipv4.tcp_synack_retries': parameter('maximumSynRetransmissions'),
   'net.ipv4.tcp_syn_linear_timeouts': parameter('linearSynRetransmissions'),
   'net.ipv4.tcp_fin_timeout': parameter('finWait2Ticks', 1000),
+  'net.ipv4.tcp_recovery': (settings, value, fail) => {
+    const lossDetection = number(value, fail) & 1 ? 'rack' : 'dupack';
+    settings.parameters = { ...settings.parameters, lossDetection };
+  },
+  'net.ipv4.tcp_early_retrans': (settings, value, fail) => {
+    const mode = number(value, fail);
+    settings.parameters = { ...settings.parameters, tailLossProbe: mode === 3 || mode === 4 };
+  },
+  'net.ipv4.tcp_frto': (settings, value) => {
+    settings.parameters = { ...settings.parameters, forwardRto: value !== '0' };
+  },
   'net.ipv4.tcp_reordering': parameter('duplicateAckThreshold'),
   'net.ipv4.tcp_rto_min_us': parameter('minimumVarianceTicks', 1 / 1000),
   'net.ipv4.tcp_rto_max_ms': parameter('maximumRtoTicks'),
@@ -150,7 +161,7 @@ const KNOBS: Readonly<Record<string, Knob>> = {
 /** Settings that exist elsewhere and change nothing that a script can see of this stack, or that it has for good. */
 const HARMLESS_KNOBS = [
   /^net\.ipv4\.tcp_(?:wmem|mem|no_metrics_save|moderate_rcvbuf|autocorking|min_tso_segs|tso_rtt_log|tso_win_divisor)$/,
-  /^net\.ipv4\.tcp_(?:limit_output_bytes|invalid_ratelimit|early_retrans|recovery|frto|thin_linear_timeouts|thin_dupack)$/,
+  /^net\.ipv4\.tcp_(?:limit_output_bytes|invalid_ratelimit|thin_linear_timeouts|thin_dupack)$/,
   /^net\.ipv4\.tcp_(?:slow_start_after_idle|metrics_save|pacing_\w+|notsent_lowat|adv_win_scale|app_win|backlog_ack_defer)$/,
   /^net\.ipv4\.tcp_(?:fastopen\w*|ecn_fallback|dsack|fack|max_reordering|retries1|retrans_collapse|syncookies|tw_reuse)$/,
   /^net\.ipv4\.tcp_(?:workaround_signed_windows|shrink_window|comp_sack_\w+|plb_\w+|reflect_tos|abort_on_overflow|rfc1337)$/,

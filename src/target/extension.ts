@@ -7,6 +7,13 @@ export function partsOfExtension(extension: TcpExtensionState | null): Extension
   if (extension.outOfOrder.length > 0 || extension.outOfOrderFin !== null) parts.push('out-of-order bytes');
   if (extension.scoreboard.length > 0) parts.push('SACK scoreboard');
   if (extension.ecn !== undefined) parts.push('ECN');
+  if (holdsLossRecovery(extension)) parts.push('loss recovery state');
   parts.push('congestion control state', 'RTT precision');
   return parts;
+}
+
+/** Something is in flight, or the path is known to reorder, so that dropping the rest changes what is sent. */
+function holdsLossRecovery(extension: TcpExtensionState): boolean {
+  const state = extension.lossRecovery;
+  return state !== undefined && (state.flight !== null || state.reorderingSeen);
 }

@@ -16,10 +16,13 @@ import {
 import { Disposition } from './disposition.ts';
 import { echoesCongestion, ecnAcknowledged, reduceForEcho } from './ecn.ts';
 import { finPending } from './flight.ts';
-import { duplicateAck, recoveryAck } from './recovery.ts';
+import { endFlight } from './flight-state.ts';
+import { beginDelivery } from './rack.ts';
+import { duplicateAck, lateAck, recoveryAck, sackAck } from './recovery.ts';
 import { measureRoundTrip, roundTripOfAck } from './round-trip.ts';
 import { after, atOrAfter, atOrBefore, before } from './sequence.ts';
 import { TcpState } from './state.ts';
+import { noteDuplicateSack } from './undo.ts';
 import { TcpConstantFlag } from './variables.ts';
 
 /** RFC 5961 section 5.2 (RFC 9293 MAY-12): SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT, where SND.NXT is all that was ever sent. */
@@ -43,10 +46,23 @@ export function acknowledge(tcp: TcpContext, cb: ControlBlock, header: TcpHeader
   const d = cb.delegated;
   const ack = header.acknowledgment;
   const sack = (cb.constant.flags & TcpConstantFlag.SACK_ENABLED) !== 0;
+  const flight = cb.flight;
+  const sndUna = d.sndUna;
+  const sackedBefore = flight === null ? 0 : flight.record.sackedBytes;
+  const flightSize = Math.min((d.sndMax - sndUna) | 0, d.cWnd);
+  if (flight !== null) beginDelivery(tcp, cb, flight, header);
+  const duplicateSack = sack && header.sackCount > 0 && isDuplicateSack(cb, header);
   const newlySacked = sack && header.sackCount > 0 ? applySackBlocks(cb, header) : 0;
-  const flightSize = (d.sndMax - d.sndUna) | 0;
-  if (after(ack, d.sndUna)) newAck(tcp, cb, header);
+  if (after(ack, sndUna)) newAck(tcp, cb, header);
   if (isDuplicate(cb, header, sack, newlySacked)) duplicateAck(tcp, cb);
+  if (flight === null) {
+    if (cb.undo !== null || duplicateSack) lateAck(tcp, cb, header, duplicateSack);
+  } else if (cb.flight === flight) {
+    const advanced = (d.sndUna - sndUna) | 0;
+    const delivered = advanced + flight.record.sackedBytes - sackedBefore;
+    sackAck(tcp, cb, flight, header, advanced, delivered, newlySacked > 0, duplicateSack, flightSize);
+    if (d.sndUna === d.sndMax) endFlight(tcp, cb);
+  }
   if (atOrAfter(ack, d.sndUna)) updateSendWindow(tcp, cb, header);
   if (echoesCongestion(cb, header)) reduceForEcho(tcp, cb, flightSize);
 }
@@ -66,6 +82,21 @@ function isDuplicate(cb: ControlBlock, header: TcpHeader, sack: boolean, newlySa
   );
 }
 
+/**
+ * Whether the first block reports a segment received twice (RFC 2883 section 4): it lies below the cumulative ACK or
+ * within the second block. Only what we have sent again can be that; its range is noted for undoing the reduction.
+ */
+function isDuplicateSack(cb: ControlBlock, header: TcpHeader): boolean {
+  const left = header.sackLeft[0];
+  const right = header.sackRight[0];
+  if (cb.retransmittedSegments === 0 || !before(left, right) || after(right, cb.delegated.sndMax)) return false;
+  const below = atOrBefore(right, header.acknowledgment);
+  const within = header.sackCount > 1 && atOrAfter(left, header.sackLeft[1]) && atOrBefore(right, header.sackRight[1]);
+  if (!below && !within) return false;
+  if (cb.undo !== null) noteDuplicateSack(cb.undo, left, right);
+  return true;
+}
+
 /** Records what the peer holds; ignores ranges outside what is outstanding (RFC 2018, RFC 2883 D-SACK). */
 function applySackBlocks(cb: ControlBlock, header: TcpHeader): number {
   const d = cb.delegated;
@@ -76,7 +107,10 @@ function applySackBlocks(cb: ControlBlock, header: TcpHeader): number {
     const left = header.sackLeft[i];
     const right = header.sackRight[i];
     if (!after(right, floor) || after(right, d.sndMax) || !before(left, right)) continue;
-    gained += board.add(before(left, floor) ? floor : left, right);
+    const from = before(left, floor) ? floor : left;
+    const bytes = board.add(from, right);
+    if (bytes > 0) cb.flight?.record.sack(from, right);
+    gained += bytes;
   }
   return gained;
 }
@@ -96,6 +130,11 @@ function newAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
   if (ack === d.sndMax) cb.scoreboard = null;
   else cb.scoreboard?.advance(ack);
   if (cb.urgentPending && atOrAfter(ack, cb.sndUp)) cb.urgentPending = false;
+  const { flight } = cb;
+  if (flight !== null) {
+    flight.record.acknowledge(ack);
+    flight.reschedulesProbe = true;
+  }
   cb.limitedTransmitBytes = 0;
   cb.progressed = true;
   cb.disposition |= Disposition.FORWARD_PROGRESS;
@@ -104,7 +143,7 @@ function newAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
   if (cb.ecn !== 0) ecnAcknowledged(cb, echoes);
   if (echoes) cb.deliveredMarked += advanced;
   if (cb.inRecovery) {
-    recoveryAck(tcp, cb, advanced);
+    if (flight === null) recoveryAck(tcp, cb, advanced);
   } else {
     d.dupAckCount = 0;
     if (cb.cwndLimited && !echoes) {
@@ -113,6 +152,7 @@ function newAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
       cb.congestion.onAcknowledged(d, advanced, cb.sendMss, cb.rtt.srtt, tcp.now, roundTrip);
     }
   }
+  if (flight === null && cb.timeoutRecovery && atOrAfter(ack, cb.recoveryPoint)) cb.timeoutRecovery = false;
   if (cb.recoveryPointValid && after(ack, cb.recoveryPoint)) cb.recoveryPointValid = cb.inRecovery;
 
   // Counted for one segment: what lies beyond a window that has shrunk may wait (RFC 9293 section 3.8.6, SHLD-17).

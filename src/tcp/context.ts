@@ -4,6 +4,7 @@
  */
 import { TcpHeader } from '../wire/tcp-header.ts';
 import { CachedStates } from './cached-states.ts';
+import { FlightPool } from './flight-state.ts';
 import type { TcpParameters } from './parameters.ts';
 import { TimingWheel, type WheelEntry } from './timing-wheel.ts';
 
@@ -22,6 +23,11 @@ export class TcpStatistics {
   establishedResets = 0;
   duplicateAcks = 0;
   fastRetransmits = 0;
+  /** Tail loss probes (RFC 8985 section 7.3), and those that repaired a loss (7.4.2). */
+  lossProbes = 0;
+  lossProbeRecoveries = 0;
+  /** Reductions of cWnd taken back because nothing had been lost. */
+  undoneReductions = 0;
   timeouts = 0;
   windowProbes = 0;
   keepAliveProbes = 0;
@@ -47,6 +53,7 @@ export class TcpContext {
   readonly random: RandomInt32;
   readonly wheel: TimingWheel;
   readonly statistics = new TcpStatistics();
+  readonly flights = new FlightPool();
   /** Cached variables that connections have in common. */
   readonly cachedStates = new CachedStates();
   /** Header of the segment being sent: filled by the engine, read by `ConnectionOwner.transmit`, then reused. */

@@ -20,7 +20,7 @@ export function isContinuable(delegated: TcpDelegatedState, sendBytes: number): 
 }
 
 /** The largest window that TCP can use, bytes (RFC 7323 section 2.3). */
-const LARGEST_WINDOW = 2 ** 30;
+export const LARGEST_WINDOW = 2 ** 30;
 /** `ssThresh` of a connection without a loss so far: slow start goes on. */
 export const NO_THRESHOLD = 0x7fffffff;
 
@@ -69,6 +69,7 @@ export function atMostSent(sequence: number, d: TcpDelegatedState): number {
   return after(sequence, d.sndMax) ? d.sndMax : sequence;
 }
 
-function within(value: number, least: number, most: number): number {
-  return Math.min(Math.max(value, least), most);
+/** A number between two bounds; what is no number is the lower one. */
+export function within(value: number, least: number, most: number): number {
+  return value >= least ? Math.min(value, most) : least;
 }

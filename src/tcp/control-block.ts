@@ -8,10 +8,13 @@ import type { TcpHeader } from '../wire/tcp-header.ts';
 import { type CongestionControl, type CongestionControlName, createCongestionControl } from './congestion/index.ts';
 import type { TcpContext } from './context.ts';
 import { ControlFlags } from './control-flags.ts';
+import type { Flight } from './flight-state.ts';
 import { ReassemblyQueue } from './reassembly-queue.ts';
+import type { Reordering } from './reordering.ts';
 import { RttEstimator } from './rtt.ts';
 import { SackScoreboard } from './sack-scoreboard.ts';
 import { SendQueue } from './send-queue.ts';
+import type { Undo } from './undo.ts';
 import { type TcpCachedState, type TcpConstantState, TcpDelegatedState, TIMER_NOT_RUNNING } from './variables.ts';
 
 /**
@@ -80,8 +83,17 @@ export class ControlBlock extends ControlFlags {
   iss = 0;
   /** Recovery ends when this is acknowledged; no new one starts before (RFC 6582 "recover", RFC 6675 RecoveryPoint). */
   recoveryPoint = 0;
-  /** RFC 6675 HighRxt: highest sequence number retransmitted in this recovery. */
-  highRxt = 0;
+  /** What is outstanding on a connection with SACK; null while nothing is. */
+  flight: Flight | null = null;
+  /** How to take the last reduction of cWnd back, should it prove needless. */
+  undo: Undo | null = null;
+  /** What is known of reordering on the path; null while there is none. */
+  reordering: Reordering | null = null;
+  /** RACK.min_RTT (RFC 8985 section 5.3), microseconds, 0 without a sample: of the window, and of its later half. */
+  minimumRtt = 0;
+  recentMinimumRtt = 0;
+  /** Tick at which `recentMinimumRtt` began. */
+  minimumRttSince = 0;
   /** Segments of new data sent by limited transmit (RFC 3042) on the current duplicate ACKs, bytes. */
   limitedTransmitBytes = 0;
   /** SND.UP, while `urgentPending`. */
@@ -125,6 +137,8 @@ export class ControlBlock extends ControlFlags {
   delayedAckDeadline = TIMER_NOT_RUNNING;
   keepAliveDeadline = TIMER_NOT_RUNNING;
   swsDeadline = TIMER_NOT_RUNNING;
+  /** The reordering timer of RACK or, when `lossTimerProbes`, the probe timer of TLP (RFC 8985 section 5.4). */
+  lossDeadline = TIMER_NOT_RUNNING;
   /** What `swsDeadline` was when the connection was made to stand still for a hand-over. */
   swsStoppedAt = TIMER_NOT_RUNNING;
   /** Tick at which the retransmit timer was started: what it ran for counts into TotalRT. */

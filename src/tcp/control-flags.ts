@@ -19,6 +19,8 @@ const Bit = {
   ACTIVE_OPEN: 1 << 14,
   CLOSE_REQUESTED: 1 << 15,
   PROGRESSED: 1 << 16,
+  TIMEOUT_RECOVERY: 1 << 17,
+  LOSS_TIMER_PROBES: 1 << 18,
 } as const;
 
 /** The flags of `ControlBlock`. */
@@ -31,6 +33,22 @@ export class ControlFlags extends WheelEntry {
   }
   set inRecovery(on: boolean) {
     this.bits = on ? this.bits | Bit.IN_RECOVERY : this.bits & ~Bit.IN_RECOVERY;
+  }
+
+  /** A retransmission timeout, or a smaller path MTU, had everything sent again: until `recoveryPoint` is acknowledged. */
+  get timeoutRecovery(): boolean {
+    return (this.bits & Bit.TIMEOUT_RECOVERY) !== 0;
+  }
+  set timeoutRecovery(on: boolean) {
+    this.bits = on ? this.bits | Bit.TIMEOUT_RECOVERY : this.bits & ~Bit.TIMEOUT_RECOVERY;
+  }
+
+  /** `lossDeadline` is that of the probe timer of TLP, and not of RACK's reordering timer. */
+  get lossTimerProbes(): boolean {
+    return (this.bits & Bit.LOSS_TIMER_PROBES) !== 0;
+  }
+  set lossTimerProbes(on: boolean) {
+    this.bits = on ? this.bits | Bit.LOSS_TIMER_PROBES : this.bits & ~Bit.LOSS_TIMER_PROBES;
   }
 
   /** `recoveryPoint` means something. */

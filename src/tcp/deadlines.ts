@@ -7,6 +7,7 @@
 import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
 import { finPending } from './flight.ts';
+import { endFlight } from './flight-state.ts';
 import { isSynchronized, TcpState } from './state.ts';
 import { MAX_RT_UNLIMITED, TcpCachedFlag, TIMER_NOT_RUNNING } from './variables.ts';
 
@@ -65,6 +66,16 @@ export function setRetransmitTimer(tcp: TcpContext, cb: ControlBlock, ticks: num
   cb.retransmitDeadline = tcp.nextTick + ticks;
 }
 
+/** Stops the reordering or probe timer, whichever runs. */
+export function stopLossTimer(cb: ControlBlock): void {
+  cb.lossDeadline = TIMER_NOT_RUNNING;
+}
+
+/** Ticks that last at least so many microseconds. */
+export function ticksOf(tcp: TcpContext, microseconds: number): number {
+  return Math.ceil((microseconds * tcp.parameters.ticksPerSecond) / 1_000_000);
+}
+
 export function stopRetransmitTimer(cb: ControlBlock): void {
   cb.retransmitDeadline = TIMER_NOT_RUNNING;
 }
@@ -110,6 +121,7 @@ export function enterClosed(tcp: TcpContext, cb: ControlBlock): void {
   cb.delayedAckDeadline = TIMER_NOT_RUNNING;
   cb.keepAliveDeadline = TIMER_NOT_RUNNING;
   cb.swsDeadline = TIMER_NOT_RUNNING;
+  endFlight(tcp, cb);
   tcp.wheel.cancel(cb);
 }
 
@@ -133,6 +145,7 @@ export function arm(tcp: TcpContext, cb: ControlBlock): void {
   if (cb.delayedAckDeadline >= 0 && cb.delayedAckDeadline < earliest) earliest = cb.delayedAckDeadline;
   if (cb.keepAliveDeadline >= 0 && cb.keepAliveDeadline < earliest) earliest = cb.keepAliveDeadline;
   if (cb.swsDeadline >= 0 && cb.swsDeadline < earliest) earliest = cb.swsDeadline;
+  if (cb.lossDeadline >= 0 && cb.lossDeadline < earliest) earliest = cb.lossDeadline;
   if (earliest === Number.POSITIVE_INFINITY) return;
   if (cb.wheelDeadline >= 0 && cb.wheelDeadline <= earliest) return;
   tcp.wheel.arm(cb, earliest);

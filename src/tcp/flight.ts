@@ -8,9 +8,13 @@ export function finPending(cb: ControlBlock): boolean {
   return state === TcpState.FIN_WAIT_1 || state === TcpState.CLOSING || state === TcpState.LAST_ACK;
 }
 
-/** Bytes that are presumably in the network: sent, not acknowledged, not SACKed (RFC 5681 FlightSize). */
+/**
+ * Bytes that are presumably in the network: sent, not acknowledged, not SACKed and not lost (RFC 5681 FlightSize; "pipe"
+ * of RFC 6675 section 4, where what was sent again counts once more).
+ */
 export function bytesInFlight(cb: ControlBlock): number {
   const d = cb.delegated;
-  const flight = (d.sndNxt - d.sndUna) | 0;
-  return cb.scoreboard === null || cb.scoreboard.isEmpty ? flight : flight - cb.scoreboard.sackedBelow(d.sndNxt);
+  if (cb.flight === null) return (d.sndNxt - d.sndUna) | 0;
+  const { record } = cb.flight;
+  return ((d.sndMax - d.sndUna) | 0) - record.sackedBytes - record.lostBytes;
 }

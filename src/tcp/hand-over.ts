@@ -13,8 +13,10 @@ import {
   startRetransmitTimer,
   totalRetransmitTime,
 } from './deadlines.ts';
+import { endFlight } from './flight-state.ts';
 import { output } from './output.ts';
 import { rollBack } from './recovery.ts';
+import { adoptLossRecovery, exportLossRecovery, firstToSend } from './recovery-hand-over.ts';
 import { atOrAfter, before } from './sequence.ts';
 import { canReceive, isSynchronized } from './state.ts';
 import { sendAck, timestampNow } from './transmit.ts';
@@ -53,6 +55,7 @@ export function release(tcp: TcpContext, cb: ControlBlock): void {
   cb.delayedAckDeadline = TIMER_NOT_RUNNING;
   cb.keepAliveDeadline = TIMER_NOT_RUNNING;
   cb.swsDeadline = TIMER_NOT_RUNNING;
+  endFlight(tcp, cb);
   cb.sendQueue.clear();
   cb.reassembly?.clear();
   cb.scoreboard?.clear();
@@ -62,6 +65,7 @@ export function release(tcp: TcpContext, cb: ControlBlock): void {
 export function exportDelegated(tcp: TcpContext, cb: ControlBlock): TcpDelegatedState {
   const copy = new TcpDelegatedState();
   Object.assign(copy, cb.delegated);
+  copy.sndNxt = firstToSend(cb);
   copy.keepAlive = {
     probeCount: cb.delegated.keepAlive.probeCount,
     timeoutDelta: remaining(tcp, effectiveKeepAliveDeadline(cb)),
@@ -90,7 +94,7 @@ export function exportExtension(tcp: TcpContext, cb: ControlBlock): TcpExtension
     scoreboard: cb.scoreboard === null ? [] : cb.scoreboard.toArray(),
     recoveryPoint: cb.recoveryPoint,
     inRecovery: cb.inRecovery,
-    highRxt: cb.highRxt,
+    highRxt: cb.flight === null ? cb.delegated.sndUna : cb.flight.record.highRetransmitted,
     srttMicroseconds: cb.rtt.srtt,
     rttvarMicroseconds: cb.rtt.rttvar,
     congestionControl: cb.congestionControl,
@@ -101,6 +105,7 @@ export function exportExtension(tcp: TcpContext, cb: ControlBlock): TcpExtension
     quickAcks: cb.quickAcks,
     outOfOrderFin: cb.finReceived ? cb.finSequence : null,
     counters: countersOf(tcp, cb),
+    lossRecovery: exportLossRecovery(tcp, cb),
   };
   if (cb.ecn !== 0) extension.ecn = { flags: cb.ecn, reductionEnd: cb.ecnReductionEnd };
   return extension;
@@ -135,6 +140,7 @@ export function adopt(
     // In the middle of a timeout's retransmissions: duplicate ACKs below this point start no recovery (RFC 6582 section 4).
     cb.recoveryPoint = delegated.sndMax;
     cb.recoveryPointValid = true;
+    cb.timeoutRecovery = true;
   }
   cb.rtt.import(delegated.sRtt, delegated.rttVar, tcp.parameters.ticksPerSecond);
   // -1 is "not running", 0 is "due now" (TMR-GEN-04, TMR-RTX-07, TMR-KA-07, TMR-FW2-06).
@@ -142,6 +148,7 @@ export function adopt(
   if (keepAlive.timeoutDelta >= 0) adoptKeepAlive(tcp, cb, keepAlive.timeoutDelta);
   if (extension !== null) adoptExtension(tcp, cb, extension);
   else adoptRecovery(tcp, cb);
+  adoptLossRecovery(tcp, cb, extension);
   // What is outstanding must not depend on the previous owner's having had a timer.
   if (cb.retransmitDeadline < 0 && delegated.sndUna !== delegated.sndMax) startRetransmitTimer(tcp, cb);
   // What the application took while nobody was in charge: a peer that was told of a closed window waits for this.
@@ -173,7 +180,6 @@ function adoptRecovery(tcp: TcpContext, cb: ControlBlock): void {
   cb.inRecovery = true;
   cb.recoveryPoint = d.sndMax;
   cb.recoveryPointValid = true;
-  cb.highRxt = d.sndUna;
 }
 
 /** What a person wants to know of the whole life of a connection. The age of `busySince` is part of the time. */
@@ -210,7 +216,6 @@ function adoptExtension(tcp: TcpContext, cb: ControlBlock, extension: TcpExtensi
   if (extension.inRecovery) cb.recoveryPoint = atMostSent(extension.recoveryPoint, d);
   cb.recoveryPointValid ||= extension.inRecovery;
   cb.inRecovery = extension.inRecovery;
-  cb.highRxt = atMostSent(extension.highRxt, d);
   if (extension.srttMicroseconds > 0) cb.rtt.restore(extension.srttMicroseconds, extension.rttvarMicroseconds);
   cb.useCongestionControl(extension.congestionControl);
   if (Object.keys(extension.congestion).length > 0) cb.congestion.restore(extension.congestion, tcp.now);
@@ -267,6 +272,7 @@ export function setPathMtu(tcp: TcpContext, cb: ControlBlock, pathMtu: number): 
   if (!isSynchronized(d.state)) return;
   d.cWnd = Math.max(d.cWnd, cb.sendMss); // less than a segment would stop the sender for good
   if (cb.sendMss < previous && ((d.sndMax - d.sndUna) | 0) > cb.sendMss && !isProbing(cb)) {
+    cb.undo = null;
     rollBack(cb);
     output(tcp, cb);
   }

@@ -7,11 +7,12 @@ import type { ControlBlock } from './control-block.ts';
 import { arm, backedOffRto, isProbing, startPersist } from './deadlines.ts';
 import { EcnState, isHeldByEcho } from './ecn.ts';
 import { bytesInFlight, finPending } from './flight.ts';
-import { recoveryOutput } from './recovery.ts';
+import { scheduleLossProbe } from './loss-probe.ts';
+import { sendHoles, sendLost } from './recovery.ts';
 import { before } from './sequence.ts';
 import { isSynchronized, TcpState } from './state.ts';
 import { owesSackBlocks, sendAck, transmitData } from './transmit.ts';
-import { TcpCachedFlag, TcpConstantFlag, TIMER_NOT_RUNNING } from './variables.ts';
+import { TcpCachedFlag, TIMER_NOT_RUNNING } from './variables.ts';
 
 /** Sends what the connection owes and may send, and arms its timers. Safe to call at any time and in any state. */
 export function output(tcp: TcpContext, cb: ControlBlock): void {
@@ -21,8 +22,7 @@ export function output(tcp: TcpContext, cb: ControlBlock): void {
     // Duplicate ACKs with SACK blocks must not wait for, or hide in, data segments (RFC 5681 section 4.2).
     if (cb.ackNow && owesSackBlocks(cb)) sendAck(tcp, cb);
     if (state !== TcpState.TIME_WAIT) {
-      if (cb.inRecovery && cb.constant.flags & TcpConstantFlag.SACK_ENABLED) recoveryOutput(tcp, cb);
-      else outputFromNext(tcp, cb);
+      outputFromNext(tcp, cb);
       if (cb.retransmitDeadline === TIMER_NOT_RUNNING && isProbing(cb)) startPersist(tcp, cb);
     }
     if (cb.ackNow) sendAck(tcp, cb);
@@ -34,7 +34,13 @@ export function output(tcp: TcpContext, cb: ControlBlock): void {
 function outputFromNext(tcp: TcpContext, cb: ControlBlock): void {
   restartAfterIdle(tcp, cb);
   cb.cwndLimited = false;
-  fillWindows(tcp, cb);
+  const { flight } = cb;
+  if (flight === null || sendLost(tcp, cb, flight)) fillWindows(tcp, cb);
+  else cb.cwndLimited = true;
+  if (cb.flight !== null) {
+    if (cb.inRecovery && tcp.parameters.lossDetection === 'dupack') sendHoles(tcp, cb, cb.flight);
+    if (cb.flight.reschedulesProbe) scheduleLossProbe(tcp, cb, cb.flight);
+  }
   if (!cb.cwndLimited) {
     if (cb.unlimitedSince < 0) cb.unlimitedSince = tcp.now;
   } else if (cb.unlimitedSince >= 0) {
@@ -45,15 +51,13 @@ function outputFromNext(tcp: TcpContext, cb: ControlBlock): void {
 }
 
 /**
- * First what a timeout rolled back, skipping what the peer holds, then new data, as far as the windows allow: under a window
- * that has shrunk, old data within it and nothing new (RFC 9293 section 3.8.6, SHLD-15, SHLD-16).
+ * New data, and without SACK first what a timeout rolled back, as far as the windows allow: under a window that has shrunk,
+ * old data within it and nothing new (RFC 9293 section 3.8.6, SHLD-15, SHLD-16).
  */
 function fillWindows(tcp: TcpContext, cb: ControlBlock): void {
   const d = cb.delegated;
   if (cb.ecn !== 0 && isHeldByEcho(cb)) return;
   for (;;) {
-    const board = cb.scoreboard !== null && !cb.scoreboard.isEmpty ? cb.scoreboard : null;
-    if (board !== null && before(d.sndNxt, d.sndMax)) d.sndNxt = board.nextUnsacked(d.sndNxt);
     const offset = (d.sndNxt - d.sndUna) | 0;
     const unsent = cb.sendQueue.length - offset;
     const finDue = finPending(cb) && unsent >= 0;
@@ -68,9 +72,6 @@ function fillWindows(tcp: TcpContext, cb: ControlBlock): void {
       // A FIN alone needs room in the peer's window, but none in ours: its one octet cannot congest anything.
       if (unsent === 0 && finDue && windowRoom > 0) transmitData(tcp, cb, d.sndNxt, 0, true);
       return;
-    }
-    if (board !== null && before(d.sndNxt, d.sndMax)) {
-      length = (board.nextSacked(d.sndNxt, (d.sndNxt + length) | 0) - d.sndNxt) | 0;
     }
     // CWR belongs on one segment, and not on all that a link would make of a large one (RFC 3168 section 6.1.2).
     if (cb.ecn & EcnState.REDUCED) length = Math.min(length, cb.sendMss);

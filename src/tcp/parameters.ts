@@ -20,6 +20,17 @@ export interface TcpParameters {
   readonly swsPreventionTicks: number;
   /** Duplicate ACKs that start fast retransmit (OID-04). */
   readonly duplicateAckThreshold: number;
+  /**
+   * How a connection with SACK finds losses: by the time of transmission (RFC 8985 section 6), or by counting what is
+   * SACKed above a hole (RFC 6675).
+   */
+  readonly lossDetection: 'rack' | 'dupack';
+  /** Tail loss probes (RFC 8985 section 7); they need RACK. */
+  readonly tailLossProbe: boolean;
+  /** F-RTO: new data after a timeout tells whether it was spurious (RFC 5682); for connections with SACK. */
+  readonly forwardRto: boolean;
+  /** TLP.max_ack_delay (RFC 8985 section 7.2): how long the peer may delay the ACK of a lone segment, ticks. */
+  readonly maximumAckDelayTicks: number;
   /** Push timer, ticks (TMR-PUSH-01). */
   readonly pushTicks: number;
   /** Ticks after which an unconfirmed neighbor is stale (NBR-06). */
@@ -84,6 +95,10 @@ export const DEFAULT_TCP_PARAMETERS: TcpParameters = {
   doubtReachabilityRetransmissions: 3,
   swsPreventionTicks: 200,
   duplicateAckThreshold: 3,
+  lossDetection: 'rack',
+  tailLossProbe: true,
+  forwardRto: true,
+  maximumAckDelayTicks: 200,
   pushTicks: 500,
   nceStaleTicks: 30_000,
   minimumRtoTicks: 200,

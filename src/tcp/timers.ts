@@ -11,12 +11,14 @@ import {
   persistTicks,
   setRetransmitTimer,
   startRetransmitTimer,
+  stopLossTimer,
   stopRetransmitTimer,
 } from './deadlines.ts';
 import { Disposition } from './disposition.ts';
 import { EcnState } from './ecn.ts';
+import { sendLossProbe } from './loss-probe.ts';
 import { output } from './output.ts';
-import { enterTimeoutRecovery } from './recovery.ts';
+import { enterTimeoutRecovery, reorderingExpired, retransmitHead } from './recovery.ts';
 import { isSynchronized, TcpState } from './state.ts';
 import { sendAck, sendKeepAliveProbe, sendProbe, sendSyn, transmitData } from './transmit.ts';
 import { MAX_RT_UNLIMITED, TcpCachedFlag, TIMER_NOT_RUNNING } from './variables.ts';
@@ -41,6 +43,8 @@ export function timersExpire(tcp: TcpContext, cb: ControlBlock): number {
     if (wantsLateWindowUpdate(cb)) sendAck(tcp, cb);
   }
   if (isDue(tcp, cb.keepAliveDeadline)) keepAliveExpired(tcp, cb);
+  // Before the retransmission timer: a loss probe takes its place when both are due.
+  if (isDue(tcp, cb.lossDeadline)) lossTimerExpired(tcp, cb);
   if (isDue(tcp, cb.retransmitDeadline)) retransmitExpired(tcp, cb);
   arm(tcp, cb);
   return cb.disposition;
@@ -48,6 +52,15 @@ export function timersExpire(tcp: TcpContext, cb: ControlBlock): number {
 
 function isDue(tcp: TcpContext, deadline: number): boolean {
   return deadline >= 0 && deadline <= tcp.ticks;
+}
+
+function lossTimerExpired(tcp: TcpContext, cb: ControlBlock): void {
+  cb.lossDeadline = TIMER_NOT_RUNNING;
+  const { flight } = cb;
+  if (flight === null) return;
+  if (cb.lossTimerProbes) sendLossProbe(tcp, cb, flight);
+  else reorderingExpired(tcp, cb, flight);
+  output(tcp, cb);
 }
 
 function retransmitExpired(tcp: TcpContext, cb: ControlBlock): void {
@@ -109,6 +122,7 @@ function dataTimeout(tcp: TcpContext, cb: ControlBlock): void {
     cb.disposition |= Disposition.NEIGHBOR_IN_DOUBT;
   }
   startRetransmitTimer(tcp, cb);
+  if (cb.flight !== null) retransmitHead(tcp, cb, cb.flight);
   output(tcp, cb);
 }
 
@@ -136,6 +150,7 @@ function probeTimeout(tcp: TcpContext, cb: ControlBlock): void {
   }
   // One byte past the window (RFC 9293 section 3.8.6.1, MUST-36), or the FIN when nothing else is left. SND.NXT stays
   // behind it: the peer most likely drops the byte, and it goes first when the window opens.
+  stopLossTimer(cb);
   if (cb.sendQueue.length > 0) transmitData(tcp, cb, d.sndUna, 1, false);
   else transmitData(tcp, cb, d.sndUna, 0, true);
   d.sndNxt = d.sndUna;

@@ -4,8 +4,10 @@ import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
 import { startRetransmitTimer } from './deadlines.ts';
 import { EcnState, ecnFlagsOfSyn } from './ecn.ts';
+import { flightOf } from './flight-state.ts';
 import { after, before } from './sequence.ts';
 import { isSynchronized, TcpState } from './state.ts';
+import { noteRetransmission } from './undo.ts';
 import { TcpConstantFlag, TIMER_NOT_RUNNING } from './variables.ts';
 import { advertisedWindow, largestSegment } from './window.ts';
 
@@ -44,6 +46,10 @@ export function transmitData(tcp: TcpContext, cb: ControlBlock, sequence: number
     tcp.statistics.retransmittedBytes += Math.min(length, (d.sndMax - sequence) | 0);
     cb.retransmittedSegments++;
     cb.retransmittedBytes += Math.min(length, (d.sndMax - sequence) | 0);
+    if (cb.undo !== null && (cb.inRecovery || cb.timeoutRecovery)) {
+      const again = Math.min((end - sequence) | 0, (d.sndMax - sequence) | 0);
+      noteRetransmission(cb.undo, again, timestampNow(tcp, cb));
+    }
     // Karn: a measurement over a retransmission would be ambiguous (RFC 6298 section 3).
     if (cb.timing && !after(sequence, cb.timedSequence)) cb.timing = false;
   }
@@ -59,6 +65,12 @@ export function transmitData(tcp: TcpContext, cb: ControlBlock, sequence: number
     if (tcp.ticks - cb.lastTextAt < tcp.parameters.delayedAckTicks) cb.quickAcks = 0;
   }
   if (after(end, d.sndNxt)) d.sndNxt = end;
+  const flight = flightOf(tcp, cb, sequence);
+  if (flight !== null) {
+    flight.record.sent(sequence, end, tcp.now, length >= cb.sendMss);
+    flight.reschedulesProbe ||= isNew;
+    if (cb.inRecovery) flight.prrOut += length;
+  }
   cb.lastSendAt = tcp.now;
   if (cb.retransmitDeadline === TIMER_NOT_RUNNING) startRetransmitTimer(tcp, cb);
   emit(tcp, cb, sequence, flags, offset, length, ecn);

@@ -164,12 +164,69 @@ export interface TcpExtensionState {
   counters?: readonly number[];
   /** On a connection that uses ECN (RFC 3168): `EcnState` bits, and SND.MAX at the last reduction for an ECE. */
   ecn?: { readonly flags: number; readonly reductionEnd: number };
+  /** Absent from an end that detects losses by counting alone; may be left out by one that does not know it. */
+  lossRecovery?: LossRecoveryState;
+}
+
+/**
+ * RACK-TLP, PRR, F-RTO and what may be undone, for an owner that goes on with them (RFC 8985 section 5.3, RFC 6937, RFC
+ * 5682). Times are ages in microseconds; sequence numbers int32. What concerns only data in flight is null when none is.
+ */
+export interface LossRecoveryState {
+  /** RACK.min_RTT and that of the later half of its window, microseconds; 0 without a sample. */
+  minimumRtt: number;
+  recentMinimumRtt: number;
+  /** RACK.reordering_seen, reo_wnd_mult, reo_wnd_persist and dsack_round (null is none). */
+  reorderingSeen: boolean;
+  reorderingMultiplier: number;
+  reorderingPersist: number;
+  duplicateSackRound: number | null;
+  timeoutRecovery: boolean;
+  flight: FlightState | null;
+  undo: UndoState | null;
+}
+
+/** What is in flight. */
+export interface FlightState {
+  /** start, age, marks of each range from SND.UNA on (`RangeMark`: 1 SACKED, 2 LOST, 4 RETRANSMITTED). */
+  ranges: number[];
+  /** RACK.xmit_ts as an age, null without any; RACK.end_seq, RACK.rtt, RACK.fack. */
+  rackAge: number | null;
+  rackEnd: number;
+  rackRtt: number;
+  fack: number;
+  /** TLP.end_seq, null without a probe; TLP.is_retrans. */
+  probeEnd: number | null;
+  probeIsRetransmission: boolean;
+  /** prr_delivered, prr_out, RecoverFS, bytes. */
+  prrDelivered: number;
+  prrOut: number;
+  recoverFlightSize: number;
+  /** Step of F-RTO, 0 not in it. */
+  frto: number;
+  /** Ticks left of the reordering or probe timer, -1 not running; and which one it is. */
+  timerDelta: number;
+  timerProbes: boolean;
+}
+
+/** What stood before the last reduction of cWnd (RFC 4015). */
+export interface UndoState {
+  cWnd: number;
+  ssThresh: number;
+  congestion: Record<string, number>;
+  age: number;
+  marker: number;
+  afterTimeout: boolean;
+  retransmittedBytes: number;
+  retransmitted: boolean;
+  timestamp: number;
 }
 
 /** The parts of the extension that can be lost when an end does not know it (spec/decisions.md 23). */
 export type ExtensionPart =
   | 'out-of-order bytes'
   | 'SACK scoreboard'
+  | 'loss recovery state'
   | 'congestion control state'
   | 'RTT precision'
   | 'ECN';

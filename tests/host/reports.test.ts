@@ -69,10 +69,11 @@ describe('soft errors (MUST-47)', () => {
     world.wire.aToB.configure({ loss: 1 });
     client.connection.send(pattern(1000));
     const isAt = (count: number) => client.connection.counters.retransmissions === count;
-    world.until(() => isAt(2));
+    // A tail loss probe, and then the timer, twice (RFC 8985 section 7.3: a probe does not back off).
+    world.until(() => isAt(3));
     world.run(100);
     expect(heard).toEqual([]);
-    world.until(() => isAt(3));
+    world.until(() => isAt(4));
     world.run(1);
     expect(heard).toEqual(['excessive-retransmission']);
     world.until(() => client.closed !== undefined, 2_000_000);

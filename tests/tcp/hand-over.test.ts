@@ -144,7 +144,7 @@ describe('hand-over at random moments (STATE-06, spec/algorithms.md 12)', () => 
   ] as const)('under loss, reordering and duplication, %s: byte-exact, no reset, TS-06', (_, extension) => {
     const states = new Set<TcpState>();
     let moves = 0;
-    for (let seed = 1; seed <= 14; seed++) {
+    for (let seed = 1; seed <= 17; seed++) {
       const result = transferWithMoves({ seed, loss: 0.02, extension });
       expectSound(result, `seed ${seed}`);
       for (const state of result.states) states.add(state);

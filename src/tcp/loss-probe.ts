@@ -1,0 +1,122 @@
+/** Tail loss probes: a flight whose end may be lost is asked about before the retransmission timer (RFC 8985 section 7). */
+import type { TcpHeader } from '../wire/tcp-header.ts';
+import { TcpFlag } from '../wire/tcp-header.ts';
+import type { TcpContext } from './context.ts';
+import type { ControlBlock } from './control-block.ts';
+import { isProbing, startRetransmitTimer, stopLossTimer, ticksOf, totalRetransmitTime } from './deadlines.ts';
+import { finPending } from './flight.ts';
+import type { Flight } from './flight-state.ts';
+import { after, atOrAfter } from './sequence.ts';
+import { isSynchronized } from './state.ts';
+import { transmitData } from './transmit.ts';
+import { TIMER_NOT_RUNNING } from './variables.ts';
+
+/** PTO without an estimate of the round trip, microseconds (section 7.2). */
+const PROBE_TIMEOUT_WITHOUT_SRTT = 1_000_000;
+/** What the PTO allows for clocks and scheduling at both ends when delayed ACKs are no matter, microseconds. */
+const PROBE_SLACK = 2_000;
+
+/**
+ * Section 7.2: after new data was sent or acknowledged, the probe timer runs for the PTO, unless the flight is being
+ * recovered, something is SACKed, or a probe is out already.
+ */
+export function scheduleLossProbe(tcp: TcpContext, cb: ControlBlock, flight: Flight): void {
+  flight.reschedulesProbe = false;
+  if (!mayProbe(tcp, cb, flight)) {
+    if (cb.lossTimerProbes) stopLossTimer(cb);
+    return;
+  }
+  const deadline = tcp.nextTick + ticksOf(tcp, probeTimeout(tcp, cb));
+  const { retransmitDeadline } = cb;
+  // Never behind the retransmission timer: then the probe takes its place.
+  cb.lossDeadline = retransmitDeadline === TIMER_NOT_RUNNING ? deadline : Math.min(deadline, retransmitDeadline);
+  cb.lossTimerProbes = true;
+}
+
+function mayProbe(tcp: TcpContext, cb: ControlBlock, flight: Flight): boolean {
+  return (
+    tcp.parameters.tailLossProbe &&
+    tcp.parameters.lossDetection === 'rack' &&
+    !flight.probing &&
+    !cb.inRecovery &&
+    !cb.timeoutRecovery &&
+    flight.record.count > 0 &&
+    flight.record.sackedBytes === 0 &&
+    flight.record.lostBytes === 0 &&
+    cb.delegated.retransmit.count === 0 &&
+    cb.delegated.sndWnd > 0
+  );
+}
+
+/** TLP_calc_PTO of section 7.2, microseconds. */
+function probeTimeout(tcp: TcpContext, cb: ControlBlock): number {
+  const { srtt } = cb.rtt;
+  if (srtt === 0) return PROBE_TIMEOUT_WITHOUT_SRTT;
+  const outstanding = (cb.delegated.sndMax - cb.delegated.sndUna) | 0;
+  const { maximumAckDelayTicks, ticksPerSecond } = tcp.parameters;
+  const allowance = outstanding <= cb.sendMss ? (maximumAckDelayTicks * 1_000_000) / ticksPerSecond : PROBE_SLACK;
+  return 2 * srtt + allowance;
+}
+
+/** Section 7.3: the probe timer has expired. New data if the peer's window lets it, else the last segment once more. */
+export function sendLossProbe(tcp: TcpContext, cb: ControlBlock, flight: Flight): void {
+  const d = cb.delegated;
+  if (!isSynchronized(d.state) || isProbing(cb) || !mayProbe(tcp, cb, flight)) return;
+  tcp.statistics.lossProbes++;
+  flight.probeIsRetransmission = !sendNew(tcp, cb);
+  if (flight.probeIsRetransmission) sendLast(tcp, cb, flight);
+  flight.probing = true;
+  flight.probeEnd = d.sndMax;
+  flight.reschedulesProbe = false;
+  // "the sender MUST rearm the RTO timer" (section 7.3).
+  d.totalRt = totalRetransmitTime(tcp, cb);
+  startRetransmitTimer(tcp, cb);
+}
+
+/** At most one segment, whatever cWnd and Nagle say. */
+function sendNew(tcp: TcpContext, cb: ControlBlock): boolean {
+  const d = cb.delegated;
+  const outstanding = (d.sndMax - d.sndUna) | 0;
+  const unsent = cb.sendQueue.length - outstanding;
+  const room = d.sndWnd - outstanding;
+  const length = Math.min(unsent, cb.sendMss, room);
+  if (length <= 0) return false;
+  transmitData(tcp, cb, d.sndMax, length, finPending(cb) && length === unsent && room > length);
+  return true;
+}
+
+function sendLast(tcp: TcpContext, cb: ControlBlock, flight: Flight): void {
+  const d = cb.delegated;
+  const textEnd = (d.sndUna + cb.sendQueue.length) | 0;
+  const sequence = flight.record.lastSegment(cb.sendMss, textEnd);
+  const finSent = finPending(cb) && after(d.sndMax, textEnd);
+  const end = finSent ? textEnd : d.sndMax;
+  transmitData(tcp, cb, sequence, Math.max(0, (end - sequence) | 0), finSent);
+}
+
+/**
+ * Section 7.4.2: whether an ACK at or above TLP.end_seq says that the probe has repaired a loss of which nothing else
+ * would tell: true when the sender must react to congestion. `duplicateSack`: the ACK reports the probe as a duplicate.
+ */
+export function probeRepairedLoss(
+  flight: Flight,
+  header: TcpHeader,
+  advanced: boolean,
+  newlySacked: boolean,
+  duplicateSack: boolean,
+): boolean {
+  const ack = header.acknowledgment;
+  if (!atOrAfter(ack, flight.probeEnd)) return false;
+  if (!flight.probeIsRetransmission || duplicateSack) {
+    flight.probing = false;
+    return false;
+  }
+  if (after(ack, flight.probeEnd)) {
+    flight.probing = false;
+    return true;
+  }
+  // A duplicate ACK without SACK: both the original and the probe have arrived.
+  const bare = header.payloadLength === 0 && !(header.flags & TcpFlag.FIN);
+  if (!advanced && !newlySacked && bare) flight.probing = false;
+  return false;
+}
