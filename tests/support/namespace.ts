@@ -205,6 +205,11 @@ export class TapHost {
 /** Gives the kernel's end of an interface to a namespace, with the kernel's address. */
 export function moveInto(namespace: Namespace, interfaceName: string): void {
   execFileSync('ip', ['link', 'set', interfaceName, 'netns', namespace.name]);
+  configureKernelEnd(namespace, interfaceName);
+}
+
+/** Gives the kernel's end of an interface that is in the namespace the kernel's address. */
+export function configureKernelEnd(namespace: Namespace, interfaceName: string): void {
   namespace.ip('address', 'add', `${KERNEL_ADDRESS}/24`, 'dev', interfaceName);
   // Without detection of duplicates, which takes a second.
   namespace.ip('address', 'add', `${KERNEL_ADDRESS_6}/64`, 'dev', interfaceName, 'nodad');
