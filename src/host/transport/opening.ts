@@ -2,9 +2,11 @@
 import { ConnectionHash } from '../../tcp/initial-sequence.ts';
 import { TcpCachedState, TcpConstantState } from '../../tcp/variables.ts';
 import type { IpAddress } from '../../wire/index.ts';
+import type { Connection } from '../connection.ts';
 import { type ConnectionOptions, offeredFlags } from '../connection-options.ts';
 import type { HostCore } from '../core.ts';
 import { type HostSettings, MAXIMUM_WINDOW, windowScaleFor } from '../settings.ts';
+import { Successors } from './time-wait.ts';
 
 /** Keepalive times of RFC 9293 MUST-28 and of common practice, milliseconds. */
 const KEEP_ALIVE_TIMEOUT_MILLISECONDS = 7_200_000;
@@ -15,6 +17,8 @@ const FLOW_LABEL_MASK = 0xfffff;
 export class Openings {
   private readonly core: HostCore;
   private readonly settings: HostSettings;
+  /** Connections that follow another one in TIME-WAIT. */
+  readonly successors = new Successors();
   private readonly hash: ConnectionHash;
 
   constructor(core: HostCore, settings: HostSettings) {
@@ -59,8 +63,10 @@ export class Openings {
   }
 
   /** Initial send sequence number (RFC 6528). */
-  initialSequence(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): number {
-    return this.hash.initialSequence(local.bytes, localPort, remote.bytes, remotePort, this.core.tcp.now);
+  initialSequence(connection: Connection): number {
+    const { localAddress: local, localPort, remoteAddress: remote, remotePort } = connection;
+    const iss = this.hash.initialSequence(local.bytes, localPort, remote.bytes, remotePort, this.core.tcp.now);
+    return this.successors.above(connection, iss);
   }
 
   /** What the connection's timestamps are ahead of the stack's clock (RFC 7323 section 5.4). */

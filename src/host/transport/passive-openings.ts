@@ -98,9 +98,7 @@ export class PassiveOpenings {
   private open(listener: Listener, ip: IpPacket, header: TcpHeader): void {
     const cb = this.opener.embryo(listener, ip, header);
     if (cb === null) return;
-    const { localAddress, localPort, remoteAddress, remotePort } = cb.attachment as Connection;
-    const iss = this.openings.initialSequence(localAddress, localPort, remoteAddress, remotePort);
-    openPassive(this.core.tcp, cb, header, iss);
+    openPassive(this.core.tcp, cb, header, this.openings.initialSequence(cb.attachment as Connection));
   }
 
   /** An ACK for a listener is the answer to a cookie, or a reset is due (RFC 9293 section 3.10.7.2, second). */

@@ -2,6 +2,7 @@
  * The transport layer of the host stack: finds the connection of a segment, gives it to whoever owns the connection,
  * and runs the connections that the host owns with the TCP engine.
  */
+import { challengeAck } from '../../tcp/blind-attack.ts';
 import {
   abort,
   applyUpdate,
@@ -53,6 +54,7 @@ import { Openings } from './opening.ts';
 import { type PassiveOpener, PassiveOpenings } from './passive-openings.ts';
 import { EphemeralPorts } from './ports.ts';
 import { checkSourceRoute, followReturnRoute, ipOptionBytes } from './source-routing.ts';
+import { choosePort, isPortFree, sequenceEnd } from './time-wait.ts';
 
 /** A TCP header without options, bytes. */
 const TCP_HEADER_LENGTH = 20;
@@ -80,6 +82,8 @@ export class Transport implements ConnectionOwner {
   private readonly nobody: Nobody;
   private readonly passive: PassiveOpenings;
   private readonly header = new TcpHeader();
+  /** While a SYN takes the place of a connection in TIME-WAIT: that one. */
+  private predecessor: Connection | null = null;
 
   constructor(
     core: HostCore,
@@ -159,14 +163,18 @@ export class Transport implements ConnectionOwner {
   ): Connection {
     if (options.sourceRoute !== undefined) checkSourceRoute(this.paths, remote, options.sourceRoute);
     const from = local ?? this.localFor(remote);
-    const isFree = (candidate: number): boolean =>
-      !this.listeners.has(candidate) && this.connections.find(from, candidate, remote, remotePort) === null;
-    const port = localPort === 0 ? this.ports.pick(remote, remotePort, isFree) : localPort;
-    if (port === 0 || !isFree(port)) {
+    const find = (candidate: number): Connection | null => this.connections.find(from, candidate, remote, remotePort);
+    const pick = (accept: (candidate: number) => boolean): number =>
+      this.ports.pick(remote, remotePort, (candidate) => !this.listeners.has(candidate) && accept(candidate));
+    const port = localPort === 0 ? choosePort(this.core, pick, find) : localPort;
+    if (port === 0 || this.listeners.has(port) || !isPortFree(this.core, find(port))) {
       throw new Error(`no local port is free for ${remote}:${remotePort} (EADDRINUSE)`);
     }
+    const old = find(port);
+    if (old !== null) this.forget(old);
     const all = optionsOf(this.settings.connection, options);
     const connection = this.create(from, remote, remotePort, port, all, handlers);
+    if (old !== null) this.openings.successors.add(connection, sequenceEnd(old));
     connection.openPending = true;
     this.services.schedule(connection);
     return connection;
@@ -247,12 +255,23 @@ export class Transport implements ConnectionOwner {
   private arrives(connection: Connection, ownership: HostOwned, frame: Uint8Array, ip: IpPacket): void {
     const disposition = this.process(connection, ownership, this.header, frame);
     if (disposition & Disposition.NEW_CONNECTION) {
-      // TIME-WAIT gives way to a new incarnation (RFC 9293 MAY-2).
-      this.forget(connection);
-      this.unknownArrives(ip, this.header, frame);
+      this.giveWay(connection, ownership.cb, frame, ip);
     } else if (ip.returnRoute !== null && disposition & Disposition.ACCEPTED) {
       followReturnRoute(this.core, this.paths, connection, ownership.cb, ip.returnRoute);
     }
+  }
+
+  /** TIME-WAIT gives way to a new incarnation, if somebody listens for it (RFC 9293 MAY-2, RFC 6191 section 2). */
+  private giveWay(connection: Connection, cb: ControlBlock, frame: Uint8Array, ip: IpPacket): void {
+    const listener = this.listeners.find(this.header.destinationPort, ip);
+    if (listener === null) {
+      challengeAck(this.core.tcp, cb);
+      return;
+    }
+    this.forget(connection);
+    this.predecessor = connection;
+    this.passive.arrives(listener, ip, this.header, frame);
+    this.predecessor = null;
   }
 
   private process(connection: Connection, ownership: HostOwned, header: TcpHeader, buffer: Uint8Array): number {
@@ -283,6 +302,7 @@ export class Transport implements ConnectionOwner {
       this.connections.remove(connection);
       return null;
     }
+    if (this.predecessor !== null) this.openings.successors.add(connection, sequenceEnd(this.predecessor));
     connection.needsIpOptions = ip.hasOptions;
     connection.listener = listener;
     listener.opened(connection);
@@ -367,9 +387,7 @@ export class Transport implements ConnectionOwner {
       this.forget(connection);
       return;
     }
-    const { localAddress, localPort, remoteAddress, remotePort } = connection;
-    const iss = this.openings.initialSequence(localAddress, localPort, remoteAddress, remotePort);
-    openActive(this.core.tcp, cb, iss);
+    openActive(this.core.tcp, cb, this.openings.initialSequence(connection));
   }
 
   // ---- what the application asked for ----
