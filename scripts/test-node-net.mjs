@@ -6,85 +6,21 @@
  * reason each; an expected failure that passes fails the run. A failing test that also fails with Node's own `net` on this
  * machine says something about the machine: it counts as skipped, and the run says so.
  */
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { fetchTests } from './node-net/fetch.mjs';
 import { build, checkNode, install, root } from './prepare.mjs';
 
 const cache = join(root, 'node_modules', '.cache', 'node-net');
 const hook = pathToFileURL(join(root, 'scripts', 'node-net', 'replace.mjs')).href;
-const major = process.versions.node.split('.')[0];
 
-/** Most seconds that one test may take. */
+/** Most seconds that one test may take, and all of them. */
 const TIME_LIMIT = 30;
-
-/** Debian releases, and the major version of nodejs in each. */
-const RELEASES = { bookworm: '18', trixie: '20' };
-
-const PARTS = ['test/parallel/test-net-*', 'test/sequential/test-net-*', 'test/common/*', 'test/fixtures/*'];
-
-function fail(sentence) {
-  console.error(sentence);
-  process.exit(1);
-}
-
-function execute(command, args, options = {}) {
-  const result = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 26, ...options });
-  if (result.error !== undefined) fail(`${command} could not be run: ${result.error.message}`);
-  if (result.status !== 0) fail(`${command} ${args.at(-1)} has failed: ${(result.stderr || result.stdout).trim()}`);
-  return result.stdout;
-}
-
-/** Fetches and unpacks the tests; answers where they are. */
-function fetchTests() {
-  const release = Object.keys(RELEASES).find((name) => RELEASES[name] === major) ?? 'trixie';
-  const directory = join(cache, release);
-  const done = join(directory, 'source');
-  if (existsSync(join(done, '.complete'))) return join(done, 'test');
-  if (process.getuid?.() !== 0 || spawnSync('apt-get', ['--version']).error !== undefined) {
-    fail('Node’s tests are fetched from Debian’s source package of nodejs: run this as root where apt-get is.');
-  }
-  if (spawnSync('tar', ['--version']).error !== undefined)
-    fail('tar is missing: install the packages tar and xz-utils.');
-  console.log(`fetching the source package of nodejs from Debian ${release}`);
-  rmSync(directory, { recursive: true, force: true });
-  for (const name of ['lists/partial', 'archives/partial', 'source'])
-    mkdirSync(join(directory, name), { recursive: true });
-  const list = join(directory, 'sources.list');
-  // The mirror that the machine is set up with.
-  writeFileSync(list, `deb-src ${mirror()} ${release} main\n`);
-  const options = Object.entries({
-    'Dir::Etc::sourcelist': list,
-    'Dir::Etc::sourceparts': '-',
-    'Dir::State::lists': join(directory, 'lists'),
-    'Dir::Cache': directory,
-    'APT::Sandbox::User': 'root',
-  }).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
-  execute('apt-get', ['-q', ...options, 'update']);
-  execute('apt-get', ['-q', ...options, 'source', '--download-only', 'nodejs'], { cwd: directory });
-  const archive = readdirSync(directory).find((name) => /^nodejs_[^-]*\.orig\.tar\.\w+$/.test(name));
-  if (archive === undefined) fail('The source package of nodejs has no archive that this script knows.');
-  const patterns = PARTS.map((part) => `*/${part}`);
-  execute('tar', ['-xf', archive, '-C', 'source', '--strip-components=1', '--wildcards', ...patterns], {
-    cwd: directory,
-  });
-  writeFileSync(join(done, '.complete'), '');
-  return join(done, 'test');
-}
-
-/** Where the machine gets its Debian packages. */
-function mirror() {
-  const files = ['/etc/apt/sources.list'];
-  const parts = '/etc/apt/sources.list.d';
-  if (existsSync(parts)) files.push(...readdirSync(parts).map((name) => join(parts, name)));
-  for (const file of files.filter((name) => existsSync(name))) {
-    const match = /^(?:deb(?:\s+\[[^\]]*\])?|URIs:)\s+(\S+\/debian\/?)(?:\s|$)/m.exec(readFileSync(file, 'utf8'));
-    if (match !== null) return match[1];
-  }
-  return 'http://deb.debian.org/debian';
-}
+const TOTAL_LIMIT = 20 * 60;
 
 /** Runs one test; answers its exit code or signal, and what it printed. */
 function runTest(directory, file, worker, replaced) {
@@ -122,13 +58,35 @@ function runTest(directory, file, worker, replaced) {
 checkNode();
 install();
 build();
-const expectations = JSON.parse(readFileSync(join(root, 'scripts', 'node-net', 'expectations.json'), 'utf8'));
-const directory = fetchTests();
-const wanted = process.argv.slice(2);
+const { values, positionals: wanted } = parseArgs({
+  allowPositionals: true,
+  options: {
+    /** A folder like Node's `test`, instead of fetching that. */
+    directory: { type: 'string' },
+    expectations: { type: 'string', default: join(root, 'scripts', 'node-net', 'expectations.json') },
+  },
+});
+const expectations = JSON.parse(readFileSync(values.expectations, 'utf8'));
+const directory = values.directory ?? fetchTests(cache);
+setTimeout(() => {
+  console.error(`not done after ${TOTAL_LIMIT / 60} minutes`);
+  process.exit(1);
+}, TOTAL_LIMIT * 1_000).unref();
 const files = ['parallel', 'sequential']
   .flatMap((part) => readdirSync(join(directory, part)).map((name) => `${part}/${name}`))
   .filter((file) => /\/test-net-.*\.m?js$/.test(file))
   .filter((file) => wanted.length === 0 || wanted.some((name) => file.includes(name)));
+
+/** A list that names tests which are not there any more, or one twice, says nothing true about them. */
+function checkExpectations() {
+  const { notApplicable, expectedFailures } = expectations;
+  const names = new Set(files.map((file) => file.replace(/^.*\//, '')));
+  for (const name of [...Object.keys(notApplicable), ...Object.keys(expectedFailures)]) {
+    if (wanted.length === 0 && !names.has(name))
+      unexpected.push(`${name} is expected to fail or skipped, but not there.`);
+    if (name in notApplicable && name in expectedFailures) unexpected.push(`${name} is on both lists.`);
+  }
+}
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const unexpected = [];
@@ -167,6 +125,7 @@ async function runAll(list, workers) {
   await Promise.all(Array.from({ length: workers }, (_, worker) => work(worker)));
 }
 
+checkExpectations();
 await runAll(
   files.filter((file) => file.startsWith('parallel/')),
   Math.max(2, availableParallelism()),
