@@ -137,10 +137,15 @@ function _setSimultaneousAccepts(): void {
   );
 }
 
-/** The class, callable without `new` as the functions of `node:net` are. */
+/**
+ * The class, callable without `new` as the functions of `node:net` are. The proxy itself never is `new.target`: V8 makes a
+ * hidden class of its own for each object that is constructed for a proxy.
+ */
 function callable<C extends new (...values: never[]) => object>(base: C): C {
   const proxy: C = new Proxy(base, {
-    apply: (target, _self, values) => Reflect.construct(target, values, proxy),
+    apply: (target, _self, values) => Reflect.construct(target, values),
+    construct: (target, values, newTarget) =>
+      Reflect.construct(target, values, newTarget === proxy ? target : newTarget),
   });
   base.prototype.constructor = proxy;
   return proxy;
