@@ -25,7 +25,7 @@ import { TcpState } from './state.ts';
 import { noteDuplicateSack } from './undo.ts';
 import { TcpConstantFlag } from './variables.ts';
 
-/** RFC 5961 section 5.2 (RFC 9293 MAY-12): SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT, where SND.NXT is all that was ever sent. */
+/** RFC 5961 section 5.2 (RFC5961-5.2-1; RFC 9293 MAY-12): SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT, where SND.NXT is all that was ever sent. */
 export function isPlausibleAck(cb: ControlBlock, header: TcpHeader): boolean {
   const d = cb.delegated;
   return atOrBefore(header.acknowledgment, d.sndMax) && atOrAfter(header.acknowledgment, (d.sndUna - d.maxSndWnd) | 0);
@@ -197,13 +197,13 @@ function finAcked(tcp: TcpContext, cb: ControlBlock): void {
 
 /**
  * SND.WND, SND.WL1 (SND.WL2 is SND.UNA), and with a zero window the persist rounds of spec/algorithms.md 3. A window that
- * shrinks is taken as it is (RFC 9293 section 3.8.6, MUST-34); one that shrinks to zero is probed (MUST-35).
+ * shrinks is taken as it is (RFC 9293 section 3.8.6, MUST-34; RFC7323-2.4-1); one that shrinks to zero is probed (MUST-35).
  */
 function updateSendWindow(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
   const d = cb.delegated;
   if (before(header.sequence, d.sendWl1)) return;
   const scale = cb.constant.flags & TcpConstantFlag.WINDOW_SCALING_ENABLED ? cb.constant.sndWindScale : 0;
-  const window = header.window << scale;
+  const window = header.window << scale; // RFC7323-2.3-1
   const previous = d.sndWnd;
   d.sendWl1 = header.sequence;
   d.sndWnd = window;

@@ -20,7 +20,7 @@ export function synSentArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHea
     return false;
   }
   if (header.flags & TcpFlag.RST) {
-    // RFC 5961 section 3.2: only a reset that acknowledges our SYN is believed.
+    // RFC 5961 section 3.2: only a reset that acknowledges our SYN is believed (RFC5961-3.2-4).
     if (!hasAck) return false;
     tcp.statistics.attemptFails++;
     enterClosed(tcp, cb);
@@ -34,7 +34,7 @@ export function synSentArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHea
   agreeOnOptions(tcp, cb, header);
   agreeOnEcnActive(cb, header);
   d.rcvWnd = Math.min(cb.cached.initialRcvWnd, 0xffff);
-  // The window of a SYN is not scaled (RFC 7323 section 2.2).
+  // The window of a SYN is not scaled (RFC7323-2.2-3).
   d.sndWnd = header.window;
   d.maxSndWnd = header.window;
   if (hasAck) {

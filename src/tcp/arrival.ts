@@ -58,7 +58,7 @@ function synchronizedArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeade
   if (halfOpenArrives(tcp, cb, header)) return;
   if (tcp.parameters.arrival.ignoresBare && isBare(flags) && d.state !== TcpState.TIME_WAIT) return;
   // Second, RST, before the first: only its sequence number counts (RFC 5961 section 3.2), not its text (RFC 9293
-  // SHLD-2) or timestamp.
+  // SHLD-2) or timestamp (RFC7323-5.2-1).
   if (flags & TcpFlag.RST) {
     resetArrives(tcp, cb, header);
     return;
@@ -200,7 +200,7 @@ function isOldDuplicate(cb: ControlBlock, header: TcpHeader): boolean {
   return behind > 0 && behind <= Math.max(cb.cached.initialRcvWnd, 0xffff);
 }
 
-/** RST: at RCV.NXT it is obeyed, elsewhere in the window challenged, outside of it dropped (RFC 5961 section 3.2). */
+/** RST: at RCV.NXT it is obeyed, elsewhere in the window challenged, outside of it dropped (RFC5961-3.2-1, RFC5961-3.2-2, RFC5961-3.2-3). */
 function resetArrives(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
   const d = cb.delegated;
   const rules = tcp.parameters.arrival;

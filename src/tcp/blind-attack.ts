@@ -15,7 +15,7 @@ const SYN_CHALLENGE_SECONDS = 3;
 
 /**
  * Takes one challenge ACK from the stack's budget. The budget of each second is random, so that an attacker cannot
- * count it (RFC 5961 section 7; CVE-2016-5696).
+ * count it (RFC 5961 section 7, RFC5961-7-1; CVE-2016-5696).
  */
 function takeFromBudget(tcp: TcpContext): boolean {
   const second = Math.floor(tcp.now / 1_000_000);
@@ -72,7 +72,7 @@ export function challengeReset(tcp: TcpContext, cb: ControlBlock): void {
   armMitigation(tcp, cb);
 }
 
-/** A SYN inside the window of a synchronized connection (RST-06; decision 21: RCV.NXT included). */
+/** A SYN inside the window of a synchronized connection (RFC5961-4.2-1, RST-06; decision 21: RCV.NXT included). */
 export function challengeSyn(tcp: TcpContext, cb: ControlBlock): void {
   if (challengeInTurn(tcp, cb) || tcp.ticks < cb.synChallengeAfter || !challengeAck(tcp, cb)) return;
   cb.synChallengeAfter = tcp.ticks + SYN_CHALLENGE_SECONDS * tcp.parameters.ticksPerSecond;

@@ -14,10 +14,10 @@ import { MAX_RT_UNLIMITED, TcpCachedFlag, TIMER_NOT_RUNNING } from './variables.
 /** Exponent at which every back-off has reached its cap. */
 const MAXIMUM_BACKOFF_SHIFT = 20;
 
-/** RFC 6298 5.7. */
+/** RFC6298-5.7. */
 const RTO_AFTER_LOST_SYN_SECONDS = 3;
 
-/** RTO << shift, capped (RFC 9293 MUST-19; RFC 6298 2.5 and 5.5; spec/decisions.md 19). Ticks. */
+/** RTO << shift, capped (RFC 9293 MUST-19; RFC6298-2.5, RFC6298-5.5; spec/decisions.md 19). Ticks. */
 export function backedOffRto(tcp: TcpContext, cb: ControlBlock, shift: number): number {
   let rto = cb.rtt.rtoTicks(tcp.parameters);
   // RFC 6298 5.7: a handshake that lost a SYN and measured nothing says that the initial RTO may be too short.
@@ -58,7 +58,7 @@ export function totalRetransmitTime(tcp: TcpContext, cb: ControlBlock): number {
 }
 
 /**
- * Starts the retransmit timer, in whichever role, with `ticks`. It never expires early: with coarse ticks, an RTO of two
+ * Starts the retransmit timer, in whichever role, with `ticks`. It never expires early (RFC6298-5-1): with coarse ticks, an RTO of two
  * that lasts little more than one would beat the peer's delayed ACK.
  */
 export function setRetransmitTimer(tcp: TcpContext, cb: ControlBlock, ticks: number): void {

@@ -24,7 +24,7 @@ function defaultRemoteMss(cb: ControlBlock): number {
 
 /**
  * Keeps of what we offered, or would accept (`cb.constant.flags`), what the peer's SYN has as well: RFC 7323 sections
- * 1.3, 2.2 and 3.2, RFC 2018 section 2. From here on the constant class does not change.
+ * 1.3, 2.2 and 3.2 (RFC7323-2.2-2), RFC 2018 section 2. Other segments agree on nothing (RFC7323-2.2-1). From here on the constant class does not change.
  */
 export function agreeOnOptions(tcp: TcpContext, cb: ControlBlock, syn: TcpHeader): void {
   const c = cb.constant;
@@ -57,7 +57,8 @@ export function enterEstablished(tcp: TcpContext, cb: ControlBlock, header: TcpH
   d.sndUna = (cb.iss + 1) | 0;
   d.sndNxt = d.sndMax;
   d.sendWl1 = header.sequence;
-  // RFC 6928 section 2; after a lost SYN the window is one segment (RFC 5681 section 3.1).
+  // RFC 6928 section 2; after lost SYNs the window is one segment (RFC5681-3.1-4). It is set here, so that the handshake adds
+  // nothing to it (RFC5681-3.1-3).
   d.cWnd = cb.synRetransmissions > 1 ? cb.sendMss : initialWindow(tcp, cb);
   d.retransmit.count = 0;
   d.state = cb.closeRequested ? TcpState.FIN_WAIT_1 : TcpState.ESTABLISHED;

@@ -25,7 +25,7 @@ export function output(tcp: TcpContext, cb: ControlBlock): void {
       outputFromNext(tcp, cb);
       if (cb.retransmitDeadline === TIMER_NOT_RUNNING && isProbing(cb)) startPersist(tcp, cb);
     }
-    if (cb.ackNow) sendAck(tcp, cb);
+    if (cb.ackNow) sendAck(tcp, cb); // nothing that was sent carried it: one ACK, not two (RFC5681-4.2-2)
   }
   arm(tcp, cb);
 }
@@ -108,7 +108,7 @@ function restartAfterIdle(tcp: TcpContext, cb: ControlBlock): void {
   cb.lastSendAt = tcp.now;
 }
 
-/** Initial window of RFC 6928 section 2, in bytes. */
+/** Initial window of RFC 6928 section 2, in bytes (RFC5681-3.1-2). */
 export function initialWindow(tcp: TcpContext, cb: ControlBlock): number {
   const segments = tcp.parameters.initialWindowSegments;
   return Math.min(segments * cb.sendMss, Math.max(2 * cb.sendMss, segments * 1460));

@@ -10,7 +10,7 @@ export interface TcpParameters {
   readonly ticksPerSecond: number;
   /** Full-sized segments received before an ACK is sent at once (TMR-DACK-02; RFC 9293 SHLD-19). */
   readonly ackFrequency: number;
-  /** Longest delay of an ACK, ticks: less than half a second (TMR-DACK-03, spec/decisions.md 20; RFC 9293 MUST-40). */
+  /** Longest delay of an ACK, ticks: less than half a second (TMR-DACK-03, spec/decisions.md 20; RFC 9293 MUST-40, RFC5681-4.2-1). */
   readonly delayedAckTicks: number;
   /** Retransmissions of one segment, or window probes of one round, before the connection is given up: R2 (RFC 9293 SHLD-11). */
   readonly maximumRetransmissions: number;

@@ -9,7 +9,7 @@ import { timestampNow } from './transmit.ts';
 const LONGEST_RTT_SECONDS = 120;
 
 /**
- * Takes a sample from a segment that acknowledges something new; SND.UNA has not moved yet. The timed segment counts when
+ * Takes a sample from a segment that acknowledges something new, and thus has ACK (RFC7323-3.2-2); SND.UNA has not moved yet. The timed segment counts when
  * there is one: microseconds are better than the ticks of a timestamp. Karn's rule has cleared it if it was retransmitted
  * (RFC 9293 MUST-18). Answers the sample, microseconds; 0 when there is none.
  */

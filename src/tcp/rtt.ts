@@ -1,4 +1,4 @@
-/** Round-trip time estimation and the retransmission timeout (RFC 6298; RFC-07). */
+/** Round-trip time estimation and the retransmission timeout (RFC 6298, RFC6298-1-1; RFC-07). */
 import type { TcpParameters } from './parameters.ts';
 
 /** SRtt and RttVar are USHORT members: they end here when they cross the contract (spec/structs.json). */
@@ -29,10 +29,12 @@ export class RttEstimator {
     if (!(microseconds >= 0 && microseconds <= MAXIMUM_SAMPLE)) return;
     const r = Math.max(1, microseconds);
     if (this.srtt === 0) {
+      // RFC6298-2.2
       this.srtt = r;
       this.rttvar = r / 2;
       return;
     }
+    // RFC6298-2.3: the variation first, with the SRTT of before.
     const samples = Math.max(1, expectedSamples);
     this.rttvar += (Math.abs(this.srtt - r) - this.rttvar) / (4 * samples);
     this.srtt += (r - this.srtt) / (8 * samples);
@@ -40,10 +42,10 @@ export class RttEstimator {
 
   /**
    * RTO <- SRTT + max(G, 4 RTTVAR) in ticks, rounded up, within the bounds of the parameters (RFC 6298 2.2…2.5); the
-   * clock granularity G is one tick. The initial RTO while there is no sample (2.1).
+   * clock granularity G is one tick (RFC6298-4-1, RFC6298-2.5). The initial RTO while there is no sample (2.1).
    */
   rtoTicks(parameters: TcpParameters): number {
-    if (this.srtt === 0) return parameters.initialRtoTicks;
+    if (this.srtt === 0) return parameters.initialRtoTicks; // RFC6298-2.1
     const granularity = 1_000_000 / parameters.ticksPerSecond;
     const floor = granularity * parameters.minimumVarianceTicks;
     const rto = Math.ceil((this.srtt + Math.max(floor, 4 * this.rttvar)) / granularity);

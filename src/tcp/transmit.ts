@@ -22,7 +22,8 @@ export function timestampNow(tcp: TcpContext, cb: ControlBlock): number {
 
 /**
  * Sends `length` bytes of the send queue that start at `sequence`, with FIN when `fin`; moves SND.NXT and SND.MAX when
- * the segment lies at them. Starts the retransmission timer (RFC 6298 section 5, rule 5.1) and a round-trip measurement.
+ * the segment lies at them. Starts the retransmission timer (RFC 6298 section 5, rule 5.1) and a round-trip measurement, when none
+ * runs (RFC6298-3-2).
  */
 export function transmitData(tcp: TcpContext, cb: ControlBlock, sequence: number, length: number, fin: boolean): void {
   const d = cb.delegated;
@@ -50,7 +51,7 @@ export function transmitData(tcp: TcpContext, cb: ControlBlock, sequence: number
       const again = Math.min((end - sequence) | 0, (d.sndMax - sequence) | 0);
       noteRetransmission(cb.undo, again, timestampNow(tcp, cb));
     }
-    // Karn: a measurement over a retransmission would be ambiguous (RFC 6298 section 3).
+    // Karn: a measurement over a retransmission would be ambiguous (RFC6298-3-1).
     if (cb.timing && !after(sequence, cb.timedSequence)) cb.timing = false;
   }
   if (isNew) {
@@ -196,11 +197,12 @@ function writeSynOptions(tcp: TcpContext, cb: ControlBlock, flags: number): void
     writeTimestamp(tcp, cb);
     if (!(flags & TcpFlag.ACK)) h.timestampEcho = 0;
   }
-  // The window of a segment with SYN is never scaled (RFC 7323 section 2.2).
+  // The window of a segment with SYN is never scaled (RFC7323-2.2-3).
   h.window = Math.min(0xffff, cb.delegated.rcvWnd);
   cb.delegated.rcvWnd = h.window;
 }
 
+/** TSval, and the TSval of the peer that section 4.3 of RFC 7323 chooses (RFC7323-3.2-1): in every segment once agreed (RFC7323-3.2-3). */
 function writeTimestamp(tcp: TcpContext, cb: ControlBlock): void {
   const h = tcp.outgoing;
   h.hasTimestamp = true;

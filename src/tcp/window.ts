@@ -36,7 +36,7 @@ function windowCapacity(cb: ControlBlock): number {
   return Math.min(cb.cached.initialRcvWnd, 0xffff << windowScale(cb));
 }
 
-/** The shift of the windows that we advertise, 0 when scaling was not negotiated (STATE-15). */
+/** The shift of the windows that we advertise, 0 when scaling was not negotiated (STATE-15; RFC7323-2.3-2). */
 function windowScale(cb: ControlBlock): number {
   return cb.constant.flags & TcpConstantFlag.WINDOW_SCALING_ENABLED ? cb.constant.rcvWindScale : 0;
 }
@@ -55,7 +55,7 @@ function isUseful(cb: ControlBlock, bytes: number): boolean {
  * The window field for the segment about to leave, and RCV.WND with it: what was offered, or all that is free when that is
  * usefully more.
  *
- * The right edge does not move to the left (SHLD-14): a window that is no multiple of the scale's unit is rounded up.
+ * The right edge does not move to the left (SHLD-14, RFC7323-2.4-2): a window that is no multiple of the scale's unit is rounded up.
  * Rounding up again and again would let a peer that sends a few bytes at a time overrun the buffer, so that it ends a
  * sixteenth beyond; from there on the field is rounded down (RFC 7323 section 2.4), and RCV.WND remembers what was offered.
  */

@@ -22,7 +22,7 @@ export const TCP_MINIMUM_HEADER_LENGTH = 20;
 export const TCP_MAXIMUM_OPTION_BYTES = 40;
 /** Bytes of the timestamps option with its two NOPs (RFC 7323 appendix A). */
 export const TCP_TIMESTAMP_BYTES = 12;
-/** The largest window scale shift (RFC 7323 section 2.3). */
+/** The largest window scale shift (RFC 7323 section 2.3, RFC7323-2.3-3). */
 export const MAXIMUM_WINDOW_SCALE = 14;
 
 /**

@@ -78,7 +78,7 @@ for (const [iss, irs] of SEQUENCE_BASES) {
         expect(script.delivered).toBe(receiving ? wnd : 0);
       });
 
-      it('RFC 5961 3.2, RST-02: a reset at RCV.NXT ends the connection and is not answered', () => {
+      it('RFC5961-3.2-1, RST-02: a reset at RCV.NXT ends the connection and is not answered', () => {
         for (const flags of ['R', 'R.']) {
           const script = make();
           const disposition = script.arrive({ flags });
@@ -91,7 +91,7 @@ for (const [iss, irs] of SEQUENCE_BASES) {
         }
       });
 
-      it('RFC 5961 3.2, RST-01, RST-03: a reset elsewhere in the window is challenged once, outside of it ignored', () => {
+      it('RFC5961-3.2-2, RFC5961-3.2-3, RST-01, RST-03: a reset elsewhere in the window is challenged once, outside of it ignored', () => {
         const script = make();
         const wnd = script.cb.delegated.rcvWnd;
         for (const offset of [-1, wnd, wnd + 1, -60_000, 0x7fffffff]) {
@@ -119,7 +119,7 @@ for (const [iss, irs] of SEQUENCE_BASES) {
         expect(script.take()).toEqual([answer(script)]);
       });
 
-      it('RFC 5961 4.2, RST-04, RST-06: every SYN is answered with an ACK, inside of the window one in 3 s', () => {
+      it('RFC5961-4.2-1, RST-04, RST-06: every SYN is answered with an ACK, inside of the window one in 3 s', () => {
         const script = make();
         // In TIME-WAIT a bare SYN may open a new connection: there, a SYN with ACK.
         const flags = state === S.TIME_WAIT ? 'S.' : 'S';
@@ -156,7 +156,7 @@ for (const [iss, irs] of SEQUENCE_BASES) {
         expect(script.delivered).toBe(0);
       });
 
-      it('RFC 5961 5.2, MAY-12: an ACK of what was never sent, or older than MAX.SND.WND, is answered with an ACK and dropped', () => {
+      it('RFC5961-5.2-1, MAY-12: an ACK of what was never sent, or older than MAX.SND.WND, is answered with an ACK and dropped', () => {
         const script = make();
         for (const ack of [script.sndMax + 1, script.sndMax + 0x7fffffff, script.sndUna - 65_536]) {
           script.arrive({ ack, length: 5 });

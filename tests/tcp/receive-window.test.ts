@@ -153,7 +153,7 @@ describe('the window that is advertised (RFC 9293 3.8.6.2.2)', () => {
     expect(script.delivered).toBe(4000);
   });
 
-  it('never moves its right edge to the left, at any scale that fits the buffer (SHLD-14, RFC 7323 2.4)', () => {
+  it('never moves its right edge to the left, at any scale that fits the buffer (SHLD-14, RFC7323-2.3-2, RFC7323-2.4-2)', () => {
     for (const scale of [0, 1, 2, 5, 7]) {
       const random = seededRandom(scale + 1);
       const receiveBuffer = 30_000 << scale;

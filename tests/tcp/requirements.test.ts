@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { personalities } from '../../src/packetdrill/index.ts';
 import { DEFAULT_TCP_PARAMETERS, Disposition, TcpConstantFlag, TcpState } from '../../src/tcp/index.ts';
 import { TcpFlag } from '../../src/wire/tcp-header.ts';
-import { Pair, pattern } from './pair.ts';
+import { ALL_OPTIONS, Pair, pattern } from './pair.ts';
 import { Script } from './scripted.ts';
 
 const AT_ONCE = { cached: { flags: 0 } };
@@ -20,7 +20,7 @@ describe('the header', () => {
     expect(scaled.take()).toHaveLength(10);
   });
 
-  it('options of the handshake on other segments do no harm, and change nothing (MUST-5)', () => {
+  it('options of the handshake on other segments do no harm, and change nothing (MUST-5, RFC7323-2.2-1)', () => {
     const script = Script.established({ mss: 1000 });
     script.arrive({ length: 100, mss: 300, scale: 5, sackOk: true });
     expect(script.delivered).toBe(100);
@@ -111,7 +111,7 @@ describe('times and counts by default', () => {
   });
 
   it.each(Object.values(personalities))(
-    'an ACK waits for less than half a second, as $name (MUST-40)',
+    'an ACK waits for less than half a second, as $name (MUST-40, RFC5681-4.2-1)',
     ({ parameters }) => {
       const script = Script.established({ parameters: { ...parameters, quickAcks: 0 } });
       script.arrive({ length: 10 });
@@ -130,5 +130,38 @@ describe('acknowledging', () => {
     script.arrive({ seq: 0, length: 1460 });
     expect(script.take()).toEqual([`. 0:0 ack ${21 * 1460}`]);
     expect(script.run(1000).take()).toEqual([]);
+  });
+
+  it('no segment is answered by more than one ACK, whatever it is (RFC5681-4.2-2)', () => {
+    const script = Script.established({ flags: ALL_OPTIONS, receiveBuffer: 1 << 20, reading: false });
+    for (const segment of [
+      { length: 1448 },
+      { length: 1448 },
+      { seq: 10_000, length: 1448 },
+      { seq: 10_000, length: 1448 },
+      { seq: 0, length: 100 },
+      { seq: 2896, length: 7104 },
+      { length: 60_000 },
+      { seq: -500 },
+      { flags: 'S', seq: 500 },
+      { flags: 'R', seq: script.rcvNxt + 80_000 },
+      { flags: 'U.', length: 10, urgent: 10 },
+      { flags: 'F.', length: 10 },
+      { flags: 'F.', seq: 0 },
+    ]) {
+      script.arrive(segment);
+      expect(script.take().length, JSON.stringify(segment)).toBeLessThanOrEqual(1);
+    }
+  });
+});
+
+describe('timestamps', () => {
+  it('an echo in a segment without ACK measures nothing (RFC7323-3.2-2)', () => {
+    const script = Script.synSent({ flags: TcpConstantFlag.TIMESTAMP_ENABLED });
+    const [syn] = script.takeSegments();
+    script.run(50);
+    script.arrive({ flags: 'S', seq: -1, mss: 1460, ts: [77, syn.header.timestampValue] });
+    expect(script.state).toBe(TcpState.SYN_RECEIVED);
+    expect([script.cb.rtt.srtt, script.cb.delegated.tsRecent]).toEqual([0, 77]);
   });
 });

@@ -6,11 +6,11 @@ import { RttEstimator } from '../../src/tcp/rtt.ts';
 const parameters = { ...DEFAULT_TCP_PARAMETERS, minimumRtoTicks: 1 };
 
 describe('RttEstimator', () => {
-  test('RFC 6298 2.1: the initial RTO until a sample exists', () => {
+  test('RFC6298-2.1: the initial RTO until a sample exists', () => {
     expect(new RttEstimator().rtoTicks(DEFAULT_TCP_PARAMETERS)).toBe(1000);
   });
 
-  test('RFC 6298 2.2: the first sample', () => {
+  test('RFC6298-2.2: the first sample', () => {
     const rtt = new RttEstimator();
     rtt.sample(100_000);
     expect(rtt.srtt).toBe(100_000);
@@ -18,7 +18,7 @@ describe('RttEstimator', () => {
     expect(rtt.rtoTicks(parameters)).toBe(300);
   });
 
-  test('RFC 6298 2.3: later samples, the variation first and with the old SRTT', () => {
+  test('RFC6298-2.3: later samples, the variation first and with the old SRTT', () => {
     const rtt = new RttEstimator();
     rtt.sample(100_000);
     rtt.sample(180_000);
@@ -27,7 +27,7 @@ describe('RttEstimator', () => {
     expect(rtt.rtoTicks(parameters)).toBe(Math.ceil((110_000 + 4 * 57_500) / 1000));
   });
 
-  test('RFC 6298 2.3…2.5: granularity, lower and upper bound', () => {
+  test('RFC6298-2.5, RFC6298-4-1: granularity, lower and upper bound', () => {
     const rtt = new RttEstimator();
     for (let index = 0; index < 200; index += 1) rtt.sample(10_000);
     expect(rtt.rttvar).toBeLessThan(1);
@@ -96,7 +96,7 @@ describe('RttEstimator', () => {
     );
   });
 
-  test('the RTO is never below the smoothed round trip nor outside of its bounds', () => {
+  test('the RTO is never below the smoothed round trip nor outside of its bounds (RFC6298-1-1)', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(100_000_000), { minLength: 1 }), (samples) => {
         const rtt = new RttEstimator();

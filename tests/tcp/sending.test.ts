@@ -102,7 +102,7 @@ describe('windows of the peer', () => {
     expect(script.take()).toEqual(['. 2920:4380 ack 0', '. 4380:5840 ack 0']);
   });
 
-  it('applies their scale (STATE-15)', () => {
+  it('applies their scale (STATE-15, RFC7323-2.3-1)', () => {
     const script = Script.established({ flags: SCALING, sendScale: 2, window: 730 });
     script.arrive({ window: 730 });
     script.send(5000);
@@ -122,7 +122,7 @@ describe('windows of the peer', () => {
     expect(script.cb.delegated.sndWnd).toBe(8000);
   });
 
-  it('survives a peer that takes a window back: nothing new, and all of it again when it opens (MUST-34)', () => {
+  it('survives a peer that takes a window back: nothing new, and all of it again when it opens (MUST-34, RFC7323-2.4-1)', () => {
     const script = Script.established({ window: 6000 });
     script.send(5840);
     script.take();
@@ -245,7 +245,7 @@ describe('segment sizes (RFC 9293 3.7.1 MUST-16, STATE-18)', () => {
 });
 
 describe('congestion window', () => {
-  it('begins with ten segments (RFC 6928 2)', () => {
+  it('begins with ten segments (RFC 6928 2, RFC5681-3.1-2, RFC5681-3.1-3)', () => {
     for (const [mss, segments] of [
       [1460, 10],
       [536, 10],
@@ -258,7 +258,7 @@ describe('congestion window', () => {
     }
   });
 
-  it('opens by what is acknowledged in slow start (RFC 5681 3.1)', () => {
+  it('opens by what is acknowledged in slow start (RFC5681-3.1-1)', () => {
     const script = Script.established();
     script.send(100_000);
     expect(script.take().length).toBe(10);

@@ -37,7 +37,7 @@ describe('retransmission timeout (RFC 6298)', () => {
     expect(script.takeTimed()).toEqual(['350 P. 100:200 ack 0']);
   });
 
-  it('never expires early, wherever in a tick it starts (TMR-GEN-02)', () => {
+  it('never expires early, wherever in a tick it starts (TMR-GEN-02, RFC6298-5-1)', () => {
     for (const ticksPerSecond of [10, 100, 1000]) {
       const minimumRtoTicks = ticksPerSecond / 5;
       for (const offset of [0, 0.001, 0.4, 0.999]) {
@@ -63,7 +63,7 @@ describe('retransmission timeout (RFC 6298)', () => {
     expect(script.tcp.nextDeadline()).toBe(Number.POSITIVE_INFINITY);
   });
 
-  it('5.5, 2.5: each expiry doubles it, up to the maximum (RFC 9293 MUST-19)', () => {
+  it('5.5, 2.5: each expiry doubles it, up to the maximum (RFC6298-5.5, RFC 9293 MUST-19)', () => {
     const script = Script.established({ parameters: { maximumRtoTicks: 5000 } });
     script.send(100);
     script.take();
@@ -72,7 +72,7 @@ describe('retransmission timeout (RFC 6298)', () => {
     expect(times).toEqual([200, 600, 1400, 3000, 6200, 11_200, 16_200, 21_200]);
   });
 
-  it('3, Karn: an ACK after a retransmission is no sample, and the back-off ends with it (RFC 9293 MUST-18)', () => {
+  it('3, Karn: an ACK after a retransmission is no sample, and the back-off ends with it (RFC6298-3-1, RFC 9293 MUST-18)', () => {
     const script = Script.established();
     const { srtt } = script.cb.rtt;
     script.send(100);
@@ -87,7 +87,7 @@ describe('retransmission timeout (RFC 6298)', () => {
     expect(script.take()).toEqual(['P. 100:200 ack 0']);
   });
 
-  it('3: one segment of a flight is timed, and once', () => {
+  it('3: one segment of a flight is timed, and once (RFC6298-3-2)', () => {
     const script = Script.established();
     script.send(4380);
     script.runTo(50).arrive({ ack: 1460 });
@@ -138,7 +138,7 @@ describe('retransmission timeout (RFC 6298)', () => {
     expect(script.take()).toEqual(['. 10220:11680 ack 0', '. 11680:13140 ack 0', 'P. 13140:14600 ack 0']);
   });
 
-  it('halves ssthresh only once for the same segment (RFC 5681 3.1), in NewReno', () => {
+  it('halves ssthresh only once for the same segment (RFC5681-3.1-7), in NewReno', () => {
     const script = Script.established({ parameters: { congestionControl: 'newreno' } });
     script.send(14_600);
     script.runTo(200);

@@ -312,7 +312,7 @@ describe('blind-reset mitigation (spec/algorithms.md 9)', () => {
     expect(script.state).toBe(TcpState.ESTABLISHED);
   });
 
-  it('RFC 5961 7: the whole stack has a budget a second, of a size that nobody can count', () => {
+  it('RFC5961-7-1: the whole stack has a budget a second, of a size that nobody can count', () => {
     const sizes = new Set<number>();
     const script = Script.established({ parameters: { challengeAcksPerSecond: 10 } });
     for (let second = 1; second <= 30; second++) {

@@ -7,7 +7,7 @@ const TIMESTAMPS = { flags: TcpConstantFlag.TIMESTAMP_ENABLED };
 const DAY = 24 * 3600 * 1000;
 
 describe('the timestamps option (RFC 7323 3, 4)', () => {
-  it('is in every segment, and echoes TS.Recent (STATE-13)', () => {
+  it('is in every segment, and echoes TS.Recent (STATE-13; RFC7323-3.2-1, RFC7323-3.2-3)', () => {
     const script = Script.established({ ...TIMESTAMPS, flags: ALL_OPTIONS });
     script.arrive({ length: 10, ts: [800_000, 0] });
     script.send(3000);
@@ -22,7 +22,7 @@ describe('the timestamps option (RFC 7323 3, 4)', () => {
     }
   });
 
-  it('TS.Recent is that of the segment that Last.ACK.sent points into: delayed ACKs echo the earliest (4.3)', () => {
+  it('TS.Recent is that of the segment that Last.ACK.sent points into: delayed ACKs echo the earliest (4.3, RFC7323-5.3-3)', () => {
     const script = Script.established({ ...TIMESTAMPS, parameters: { ackFrequency: 3 } });
     script.arrive({ length: 100, ts: [800_001, 0] });
     script.arrive({ length: 100, ts: [800_002, 0] });
@@ -40,7 +40,7 @@ describe('the timestamps option (RFC 7323 3, 4)', () => {
     expect(script.takeSegments()[0].header.timestampEcho).toBe(800_007);
   });
 
-  it('a segment without it is dropped silently, except a reset (3.2)', () => {
+  it('a segment without it is dropped silently, except a reset (RFC7323-3.2-4)', () => {
     const script = Script.established(TIMESTAMPS);
     script.arrive({ length: 10, ts: null });
     script.arrive({ ack: 5, ts: null });
@@ -61,7 +61,7 @@ describe('PAWS (RFC 7323 5)', () => {
     return script;
   };
 
-  it('R1: rejects an older timestamp with an ACK, and takes equal and newer ones, across the wrap', () => {
+  it('R1 (RFC7323-5.3-1): rejects an older timestamp with an ACK, and takes equal and newer ones, across the wrap', () => {
     for (const recent of [1000, 0x7fffffff, -1, -0x80000000, 0]) {
       const script = Script.established(TIMESTAMPS);
       script.cb.delegated.tsRecent = recent;
@@ -81,7 +81,7 @@ describe('PAWS (RFC 7323 5)', () => {
     expect(script.delivered).toBe(10);
   });
 
-  it('5.5: after 24 days without a segment TS.Recent counts no more, and is replaced', () => {
+  it('RFC7323-5.5-1: after 24 days without a segment TS.Recent counts no more, and is replaced', () => {
     for (const [idle, taken] of [
       [23 * DAY, 10],
       [25 * DAY, 20],
@@ -94,7 +94,7 @@ describe('PAWS (RFC 7323 5)', () => {
     }
   });
 
-  it('does not apply to a reset (5.2)', () => {
+  it('does not apply to a reset (RFC7323-5.2-1)', () => {
     const script = make();
     script.arrive({ flags: 'R', ts: [1, 0] });
     expect(script.state).toBe(0);

@@ -191,7 +191,7 @@ describe('options', () => {
     ['0e', 14],
     ['0f', 14],
     ['ff', 14],
-  ])('a window scale of 0x%s is read as %i (RFC 7323 section 2.3)', (shift, expected) => {
+  ])('a window scale of 0x%s is read as %i (RFC7323-2.3-3)', (shift, expected) => {
     expect(parseOptions(`010303${shift}`).header.windowScale).toBe(expected);
   });
 

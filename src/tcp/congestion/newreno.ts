@@ -1,5 +1,5 @@
 /**
- * The standard algorithm (RFC 9293 MUST-19): slow start and congestion avoidance of RFC 5681 with appropriate byte counting (RFC 3465),
+ * The standard algorithm (RFC 9293 MUST-19, RFC5681-3.1-1): slow start and congestion avoidance of RFC 5681 with appropriate byte counting (RFC 3465),
  * used under the recovery of RFC 6582 or RFC 6675 (RFC-06).
  */
 import type { TcpDelegatedState } from '../variables.ts';
@@ -21,7 +21,7 @@ export class NewReno implements CongestionControl {
       left = this.slowStart.increase(v, bytes, smss, SLOW_START_LIMIT_SEGMENTS * smss);
       this.bytesAcked = 0;
     }
-    // RFC 5681 section 3.1: one SMSS a round trip, which is one SMSS for cWnd bytes acknowledged.
+    // RFC 5681 section 3.1 (RFC5681-3.1-6): one SMSS a round trip, which is one SMSS for cWnd bytes acknowledged.
     this.bytesAcked += left;
     if (this.bytesAcked < v.cWnd) return;
     this.bytesAcked = Math.min(this.bytesAcked - v.cWnd, v.cWnd);
@@ -54,7 +54,7 @@ export class NewReno implements CongestionControl {
   }
 }
 
-/** ssthresh = max(FlightSize / 2, 2 SMSS) (RFC 5681 equation 4). */
+/** ssthresh = max(FlightSize / 2, 2 SMSS) (RFC 5681 equation 4; RFC5681-3.1-5, RFC5681-3.1-7). */
 function halfOf(flightSize: number, smss: number): number {
   return Math.max(flightSize >> 1, 2 * smss);
 }

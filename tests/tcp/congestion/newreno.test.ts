@@ -31,7 +31,7 @@ describe('NewReno (RFC 9293 MUST-19)', () => {
     expect(v.cWnd).toBe(10_000);
   });
 
-  test('RFC 3465 2.1: congestion avoidance adds one SMSS for cWnd bytes acknowledged', () => {
+  test('RFC 3465 2.1: congestion avoidance adds one SMSS for cWnd bytes acknowledged (RFC5681-3.1-1, RFC5681-3.1-6)', () => {
     const control = createCongestionControl('newreno');
     const v = variables(10_000, 10_000);
     for (let index = 0; index < 9; index += 1) control.onAcknowledged(v, 1000, SMSS, 0, 0);
@@ -42,7 +42,7 @@ describe('NewReno (RFC 9293 MUST-19)', () => {
     expect(v.cWnd).toBe(12_000);
   });
 
-  test('RFC 5681 equation 4: a loss halves what is in flight, down to two segments', () => {
+  test('RFC 5681 equation 4: a loss halves what is in flight, down to two segments (RFC5681-3.1-5, RFC5681-3.1-7)', () => {
     const control = createCongestionControl('newreno');
     const v = variables(50_000, 1_000_000);
     control.onLoss(v, 40_001, SMSS, 0);
