@@ -21,6 +21,8 @@ const Bit = {
   IS_CLOSED: 1 << 17,
   OPEN_PENDING: 1 << 18,
   SCHEDULED: 1 << 19,
+  TUNES_SEND_BUFFER: 1 << 20,
+  TUNES_RECEIVE_BUFFER: 1 << 21,
 } as const;
 
 /** The flags of `Connection`: of the stack, not part of the application's interface. */
@@ -185,5 +187,21 @@ export class ConnectionFlags {
   }
   set scheduled(on: boolean) {
     this.bits = on ? this.bits | Bit.SCHEDULED : this.bits & ~Bit.SCHEDULED;
+  }
+
+  /** `sendLimit` follows the congestion window. */
+  get tunesSendBuffer(): boolean {
+    return (this.bits & Bit.TUNES_SEND_BUFFER) !== 0;
+  }
+  set tunesSendBuffer(on: boolean) {
+    this.bits = on ? this.bits | Bit.TUNES_SEND_BUFFER : this.bits & ~Bit.TUNES_SEND_BUFFER;
+  }
+
+  /** The receive buffer follows what is read. */
+  get tunesReceiveBuffer(): boolean {
+    return (this.bits & Bit.TUNES_RECEIVE_BUFFER) !== 0;
+  }
+  set tunesReceiveBuffer(on: boolean) {
+    this.bits = on ? this.bits | Bit.TUNES_RECEIVE_BUFFER : this.bits & ~Bit.TUNES_RECEIVE_BUFFER;
   }
 }

@@ -7,6 +7,7 @@ import { NdisStatus } from '../ndis/status.ts';
 import { TcpState } from '../tcp/state.ts';
 import { TcpCachedFlag, TcpCachedState, type TcpConstantState } from '../tcp/variables.ts';
 import type { IpAddress } from '../wire/index.ts';
+import type { BufferTuning, ReceiveTuning } from './buffer-tuning.ts';
 import type { Ownership } from './chimney/switch.ts';
 import { ConnectionFlags } from './connection-flags.ts';
 import type { ConnectionOptions } from './connection-options.ts';
@@ -22,6 +23,7 @@ import {
 import type { HostCore } from './core.ts';
 import type { Path, PathMember } from './path/path.ts';
 import { ReceiveQueue } from './receive-queue.ts';
+import type { HostSettings } from './settings.ts';
 import { CLOSED_INFO, infoOf, type TcpInfo } from './tcp-info.ts';
 import type { HostTimer } from './timer.ts';
 import type { Listener } from './transport/listener.ts';
@@ -32,6 +34,7 @@ const HISTORY_LIMIT = 256;
 /** What a connection asks of its stack. */
 export interface ConnectionServices {
   readonly core: HostCore;
+  readonly tuning: BufferTuning;
   /** Has the connection processed soon, from within `HostStack.advance`. */
   schedule(connection: Connection): void;
   /** Tells the connection's engine, or its target, of a new path MTU. */
@@ -86,7 +89,7 @@ export class Connection extends ConnectionFlags implements PathMember {
     localPort: number,
     constant: TcpConstantState,
     cached: Readonly<TcpCachedState>,
-    sendLimit: number,
+    settings: HostSettings,
     options: ConnectionOptions,
     handlers: ConnectionHandlers,
   ) {
@@ -98,7 +101,9 @@ export class Connection extends ConnectionFlags implements PathMember {
     this.remotePort = remotePort;
     this.constant = constant;
     this.cached = cached;
-    this.sendLimit = sendLimit;
+    this.sendLimit = settings.sendBufferBytes;
+    this.tunesSendBuffer = settings.tunesSendBuffer;
+    this.tunesReceiveBuffer = options.receiveBufferBytes === undefined && settings.tunesReceiveBuffer;
     this.options = options;
     this.handlers = handlers;
   }
@@ -203,6 +208,7 @@ export class Connection extends ConnectionFlags implements PathMember {
     const chunk = this.received.shift(limit);
     if (chunk === null) return null;
     this.unreported += chunk.length;
+    this.services.tuning.read(this, chunk.length);
     this.services.schedule(this);
     return chunk;
   }
@@ -284,12 +290,20 @@ export class Connection extends ConnectionFlags implements PathMember {
     });
   }
 
-  /** Changes the receive buffer, bytes; the window follows it (UPD-13). A window that was advertised is not taken back. */
+  /**
+   * Changes the receive buffer, bytes; the window follows it (UPD-13). A window that was advertised is not taken back. From
+   * now on the buffer has this size, whatever the connection would need.
+   */
   setReceiveBuffer(bytes: number): void {
-    this.changeCached((cached) => {
-      cached.initialRcvWnd = Math.max(1, Math.min(bytes, 0x3fffffff));
-      setFlag(cached, TcpCachedFlag.UPDATE_RCV_WND, true);
-    });
+    this.tunesReceiveBuffer = false;
+    this.growReceiveBuffer(Math.max(1, Math.min(bytes, 0x3fffffff)));
+  }
+
+  /** Changes how many bytes may be unacknowledged before `send` asks to wait; it does not follow the connection any more. */
+  setSendBuffer(bytes: number): void {
+    this.tunesSendBuffer = false;
+    this.sendLimit = Math.max(1, bytes);
+    this.noteDrained();
   }
 
   /** Gives up when one segment could not be delivered for so long; 0 counts retransmissions instead (TMR-RTX-03; RFC 9293 MUST-21). */
@@ -325,6 +339,10 @@ export class Connection extends ConnectionFlags implements PathMember {
     this.ownDesired ??= Object.assign(new TcpCachedState(), this.cached);
     return this.ownDesired;
   }
+  /** Receive window when nothing is unread, bytes. @internal */
+  get receiveBuffer(): number {
+    return (this.ownDesired ?? this.cached).initialRcvWnd;
+  }
 
   /** Bytes of the application that no owner has yet; null when there are none. @internal */
   unsent: Uint8Array[] | null = null;
@@ -333,7 +351,9 @@ export class Connection extends ConnectionFlags implements PathMember {
   /** @internal */
   sendBufferedBytes = 0;
   /** @internal */
-  readonly sendLimit: number;
+  sendLimit: number;
+  /** Made with the first read. @internal */
+  tuning: ReceiveTuning | null = null;
   /** @internal */
   readonly received = new ReceiveQueue();
   /** Bytes that were read and that the engine does not know of. @internal */
@@ -480,6 +500,14 @@ export class Connection extends ConnectionFlags implements PathMember {
   finish(done: (result: OffloadResult) => void, result: OffloadResult): void {
     this.results ??= [];
     this.results.push({ done, result });
+  }
+
+  /** The receive buffer has another size, bytes: the owner is told (UPD-13). @internal */
+  growReceiveBuffer(bytes: number): void {
+    this.changeCached((cached) => {
+      cached.initialRcvWnd = bytes;
+      setFlag(cached, TcpCachedFlag.UPDATE_RCV_WND, true);
+    });
   }
 
   private noteDrained(): void {

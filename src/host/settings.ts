@@ -52,10 +52,20 @@ export interface HostStackOptions {
   /** The stack's clock when it begins, microseconds; by default 0. */
   readonly now?: number;
   readonly offloadPolicy?: OffloadPolicy;
-  /** Receive window of a connection when nothing is unread, bytes. */
+  /**
+   * Receive window of a connection when nothing is unread, bytes. Left out, it begins with 64 KiB and follows what the
+   * application reads, up to `receiveBufferLimitBytes`.
+   */
   readonly receiveBufferBytes?: number;
-  /** `Connection.send` asks to wait when so many bytes are unacknowledged. */
+  /** By default 6 MiB. */
+  readonly receiveBufferLimitBytes?: number;
+  /**
+   * `Connection.send` asks to wait when so many bytes are unacknowledged. Left out, it begins with 64 KiB and follows the
+   * congestion window, up to `sendBufferLimitBytes`.
+   */
   readonly sendBufferBytes?: number;
+  /** By default 4 MiB. */
+  readonly sendBufferLimitBytes?: number;
   /** Most bytes of segments held per connection while it moves. */
   readonly heldSegmentLimitBytes?: number;
   /** Answer SYNs with cookies while too many connections are half open (RFC 4987 section 3.6); true by default. */
@@ -67,8 +77,13 @@ export interface HostStackOptions {
 /** The options with their defaults. */
 export interface HostSettings {
   readonly offloadPolicy: OffloadPolicy;
+  /** What a connection begins with, and keeps unless the buffer is tuned. */
   readonly receiveBufferBytes: number;
+  readonly tunesReceiveBuffer: boolean;
+  readonly receiveBufferLimitBytes: number;
   readonly sendBufferBytes: number;
+  readonly tunesSendBuffer: boolean;
+  readonly sendBufferLimitBytes: number;
   readonly heldSegmentLimitBytes: number;
   readonly synCookies: boolean;
   readonly connection: ConnectionOptions;
@@ -76,20 +91,32 @@ export interface HostSettings {
 
 const MEBIBYTE = 1024 * 1024;
 
+/** What tuned buffers begin with, bytes. */
+const FIRST_BUFFER = 65_536;
+
 /** The largest window that can be advertised (RFC 7323 section 2.2). */
 export const MAXIMUM_WINDOW = 0x3fffffff;
 
 /** Fills in the defaults. */
 export function settingsOf(options: HostStackOptions): HostSettings {
-  const receive = options.receiveBufferBytes ?? MEBIBYTE;
+  const receiveLimit = within(options.receiveBufferLimitBytes ?? 6 * MEBIBYTE);
+  const sendLimit = Math.max(1, options.sendBufferLimitBytes ?? 4 * MEBIBYTE);
   return {
     offloadPolicy: options.offloadPolicy ?? 'never',
-    receiveBufferBytes: Math.max(1, Math.min(receive, MAXIMUM_WINDOW)),
-    sendBufferBytes: Math.max(1, options.sendBufferBytes ?? MEBIBYTE),
+    receiveBufferBytes: within(options.receiveBufferBytes ?? Math.min(FIRST_BUFFER, receiveLimit)),
+    tunesReceiveBuffer: options.receiveBufferBytes === undefined,
+    receiveBufferLimitBytes: receiveLimit,
+    sendBufferBytes: Math.max(1, options.sendBufferBytes ?? Math.min(FIRST_BUFFER, sendLimit)),
+    tunesSendBuffer: options.sendBufferBytes === undefined,
+    sendBufferLimitBytes: sendLimit,
     heldSegmentLimitBytes: Math.max(0, options.heldSegmentLimitBytes ?? 4 * MEBIBYTE),
     synCookies: options.synCookies ?? true,
     connection: options.connection ?? {},
   };
+}
+
+function within(window: number): number {
+  return Math.max(1, Math.min(window, MAXIMUM_WINDOW));
 }
 
 /** All addresses, the one that names the stack first. */

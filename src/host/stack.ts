@@ -14,6 +14,7 @@ import type { NdisStatus } from '../ndis/status.ts';
 import { type ControlBlock, TcpContext, type TcpStatistics, type WheelEntry } from '../tcp/index.ts';
 import { DEFAULT_TCP_PARAMETERS } from '../tcp/parameters.ts';
 import { type AddressFamily, type DropCounters, type IpAddress, MacAddress } from '../wire/index.ts';
+import { BufferTuning } from './buffer-tuning.ts';
 import { Chimney } from './chimney/chimney.ts';
 import type { ChimneyEnvironment } from './chimney/environment.ts';
 import { type HostBinding, protocolCharacteristics } from './chimney/protocol.ts';
@@ -77,6 +78,7 @@ export class HostStack {
   /** Called when work was queued from outside of `advance`: the owner should call it soon. */
   onWork: (() => void) | null = null;
   private readonly settings: HostSettings;
+  private readonly tuning: BufferTuning;
   private readonly network: NetworkLayer;
   private readonly transport: Transport;
   private readonly errors: IcmpErrors;
@@ -114,6 +116,7 @@ export class HostStack {
       (frame, segmentSize) => this.enqueueFrame(frame, segmentSize),
       () => this.wake(),
     );
+    this.tuning = new BufferTuning(this.core, this.settings);
     this.network = new NetworkLayer(this.core, networkOptionsOf(options), this.networkObserver());
     const { neighbors, paths, output } = this.network;
     this.transport = new Transport(this.core, this.settings, paths, neighbors, output, this.connectionServices());
@@ -328,6 +331,7 @@ export class HostStack {
   private environment(): ChimneyEnvironment {
     return {
       core: this.core,
+      tuning: this.tuning,
       settings: this.settings,
       neighbors: this.network.neighbors,
       paths: this.network.paths,
@@ -389,6 +393,7 @@ export class HostStack {
   private connectionServices(): ConnectionServices {
     return {
       core: this.core,
+      tuning: this.tuning,
       schedule: (connection) => this.schedule(connection),
       pathMtuChanged: (connection, pathMtu) => this.transport.pathMtuChanged(connection, pathMtu),
       destinationUnreachable: (connection) => this.transport.destinationUnreachable(connection),

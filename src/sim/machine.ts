@@ -15,6 +15,9 @@ import { invariant } from './violation.ts';
 /** The port that every machine listens on. */
 export const SERVER_PORT = 80;
 
+/** Buffers of this size or more are left to the stack, bytes. */
+const TUNED_BUFFER = 1024 * 1024;
+
 const PREFIX_LENGTHS: Readonly<Record<AddressFamily, number>> = { 4: 24, 6: 64 };
 
 /** Test network 1 of RFC 5737, and the documentation prefix of RFC 3849. */
@@ -120,8 +123,9 @@ export class Machine {
       random: () => hostRandom.int32(),
       now: this.hostClock.at(timeline.now),
       offloadPolicy: plan.offloadPolicy,
-      receiveBufferBytes: plan.receiveBufferBytes,
-      sendBufferBytes: plan.sendBufferBytes,
+      // The largest ones stand for buffers that nobody has chosen: they follow the connection.
+      receiveBufferBytes: plan.receiveBufferBytes < TUNED_BUFFER ? plan.receiveBufferBytes : undefined,
+      sendBufferBytes: plan.sendBufferBytes < TUNED_BUFFER ? plan.sendBufferBytes : undefined,
     });
     timeline.add(this.adapter, this.adapterClock);
     timeline.add(this.stack, this.hostClock);

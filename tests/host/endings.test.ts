@@ -163,7 +163,7 @@ describe('resets', () => {
 
 describe('an application that leaves (RFC 2525 section 2.17)', () => {
   it('discarding unread bytes opens the window again: a peer with more to say is reset, and nobody waits for ever', () => {
-    const world = new World();
+    const world = new World({ b: { stack: { receiveBufferBytes: 1 << 20 } } });
     const { client, server } = world.connect(80);
     server.paused = true;
     sendAll(client.connection, pattern(3_000_000), 50_000);

@@ -259,7 +259,7 @@ describe('IP options', () => {
       world.wire.aToB.configure({ loss: 0 });
       expect(copy).not.toBeNull();
       world.wire.b.onReceive(withIpOptions(copy ?? new Uint8Array(64)));
-      world.run(5);
+      world.run(50);
       expect(server.received - before).toBe(1000);
     }
     expect(server.connection.counters.segmentsForwarded).toBe(1);

@@ -8,7 +8,10 @@ const BYTES = pattern(120_000, 9);
 
 /** Brings the server side of a new connection into a state. Bytes are in flight and unread where the state allows. */
 function connectionIn(state: TcpState): { world: World; client: Peer; server: Peer } {
-  const world = new World({ wire: { both: { delayMicroseconds: 2000, bandwidthBitsPerSecond: 50_000_000 } } });
+  const world = new World({
+    wire: { both: { delayMicroseconds: 2000, bandwidthBitsPerSecond: 50_000_000 } },
+    b: { stack: { receiveBufferBytes: 1 << 20 } },
+  });
   const { client, server } = world.connect(80);
   server.paused = true;
   sendAll(client.connection, BYTES);

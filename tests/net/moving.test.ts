@@ -103,7 +103,7 @@ describe('moving', () => {
     const request = noise(500_000);
     const answer = noise(500_000);
     near.end(request);
-    await until(() => (far.counters?.bytesReceived ?? 0) > 100_000);
+    await until(() => (far.counters?.bytesReceived ?? 0) > 50_000);
     far.end(answer);
     expect((await far.offload()).ok).toBe(true);
     expect((await far.upload()).ok).toBe(true);

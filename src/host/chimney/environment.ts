@@ -2,6 +2,7 @@
 import type { NdisBinding } from '../../ndis/binding.ts';
 import type { ProtocolOffloadBlockList } from '../../ndis/block-list.ts';
 import type { NetBufferListPool } from '../../ndis/net-buffer-pool.ts';
+import type { BufferTuning } from '../buffer-tuning.ts';
 import type { Connection } from '../connection.ts';
 import type { HostCore } from '../core.ts';
 import type { NeighborCache } from '../framing/neighbor-cache.ts';
@@ -11,6 +12,7 @@ import type { Transport } from '../transport/transport.ts';
 
 export interface ChimneyEnvironment {
   readonly core: HostCore;
+  readonly tuning: BufferTuning;
   readonly settings: HostSettings;
   readonly neighbors: NeighborCache;
   readonly paths: PathTable;

@@ -231,7 +231,7 @@ export class Initiator {
     const takesExtension = this.status.supportsExtension;
     if (takesExtension) state.extension = exportExtension(core.tcp, cb);
     const block = newOffload(connection.handle, OffloadStateType.TCP, state);
-    const io = new OffloadedIo(settings.sendBufferBytes);
+    const io = new OffloadedIo(connection.sendLimit);
     this.attachSendData(connection, cb, io, block, state);
     const unread = connection.received.takeAll();
     state.bufferedData = this.chain(unread);

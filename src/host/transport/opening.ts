@@ -51,9 +51,11 @@ export class Openings {
     return this.core.tcp.cachedStates.share(cached);
   }
 
-  /** The shift of the windows that we advertise (RFC 7323 section 2.3). */
+  /** The shift of the windows that we advertise: the largest that the buffer may ever need (RFC 7323 section 2.3). */
   windowScale(options: ConnectionOptions): number {
-    return options.windowScale ?? windowScaleFor(this.receiveWindow(options));
+    const { tunesReceiveBuffer, receiveBufferLimitBytes } = this.settings;
+    const isTuned = tunesReceiveBuffer && options.receiveBufferBytes === undefined;
+    return options.windowScale ?? windowScaleFor(isTuned ? receiveBufferLimitBytes : this.receiveWindow(options));
   }
 
   /** The receive window that a connection begins with, bytes. */

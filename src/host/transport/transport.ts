@@ -279,6 +279,7 @@ export class Transport implements ConnectionOwner {
     const retransmitted = tcp.statistics.retransmittedSegments;
     const disposition = segmentArrives(tcp, ownership.cb, header, buffer);
     connection.counters.retransmissions += tcp.statistics.retransmittedSegments - retransmitted;
+    if (connection.tuning !== null) this.services.tuning.arrived(connection.tuning, ownership.cb, header);
     this.apply(connection, ownership, disposition);
     return disposition;
   }
@@ -330,7 +331,6 @@ export class Transport implements ConnectionOwner {
   ): Connection {
     const constant = this.openings.constant(localPort, remotePort, options);
     const cached = this.openings.cached(local, options);
-    const { sendBufferBytes } = this.settings;
     const { services } = this;
     // Connections of one path share its addresses.
     const path = this.paths.find(local, remote);
@@ -342,7 +342,7 @@ export class Transport implements ConnectionOwner {
       localPort,
       constant,
       cached,
-      sendBufferBytes,
+      this.settings,
       options,
       handlers,
     );
@@ -481,7 +481,9 @@ export class Transport implements ConnectionOwner {
   }
 
   acknowledged(cb: ControlBlock, bytes: number): void {
-    (cb.attachment as Connection).acknowledged(bytes);
+    const connection = cb.attachment as Connection;
+    if (connection.tunesSendBuffer) this.services.tuning.acknowledged(connection, cb.delegated.cWnd);
+    connection.acknowledged(bytes);
   }
 
   expired(cb: ControlBlock): void {

@@ -1,0 +1,115 @@
+/**
+ * Buffers that follow what a connection needs, as long as nobody has chosen their sizes: the receive window what the
+ * application reads in a round trip (dynamic right-sizing), what `send` takes the congestion window. They only grow, so a
+ * window that was advertised is never taken back (RFC 9293 SHLD-14).
+ */
+import type { ControlBlock } from '../tcp/index.ts';
+import { TcpConstantFlag } from '../tcp/index.ts';
+import type { TcpHeader } from '../wire/index.ts';
+import type { Connection } from './connection.ts';
+import type { HostCore } from './core.ts';
+import type { HostSettings } from './settings.ts';
+
+/** A round trip when nobody knows better, microseconds: a longer one only lets the window grow later, and further. */
+const UNKNOWN_ROUND_TRIP = 100_000;
+
+/** Weight of a sample of the round trip: one in so many. */
+const SAMPLE_WEIGHT = 8;
+
+/** What was read in the first round trip must be more than these segments for the window to grow (RFC 6928's window). */
+const FIRST_SEGMENTS = 10;
+
+/** What is known of one connection's reading; made with its first read. */
+export class ReceiveTuning {
+  /** Microseconds when the bytes below began to count. */
+  since: number;
+  /** Bytes read since then. */
+  bytes = 0;
+  /** Most bytes read in a round trip so far. */
+  most: number;
+  /** Round trip seen from the receiver by echoed timestamps, microseconds; 0 without a sample. */
+  roundTrip = 0;
+  /** Round trip of the sender's own measurement, as of the last time that the host owned the connection; microseconds. */
+  measured = 0;
+  /** The echo of the last sample: a flight of segments has one in common. */
+  private lastEcho = 0;
+
+  constructor(now: number, most: number) {
+    this.since = now;
+    this.most = most;
+  }
+
+  /** Takes a sample from a full-sized segment: its echo tells when we sent what it answers (RFC 7323 section 3). */
+  sample(ticks: number, microsecondsPerTick: number, timestampEcho: number): void {
+    if (timestampEcho === this.lastEcho || timestampEcho === 0) return;
+    this.lastEcho = timestampEcho;
+    const elapsed = (ticks - timestampEcho) | 0;
+    if (elapsed < 0) return;
+    const microseconds = Math.max(1, elapsed) * microsecondsPerTick;
+    const difference = microseconds - this.roundTrip;
+    this.roundTrip = Math.round(this.roundTrip === 0 ? microseconds : this.roundTrip + difference / SAMPLE_WEIGHT);
+  }
+}
+
+/** One per stack. */
+export class BufferTuning {
+  private readonly core: HostCore;
+  private readonly settings: HostSettings;
+
+  constructor(core: HostCore, settings: HostSettings) {
+    this.core = core;
+    this.settings = settings;
+  }
+
+  /** A segment was processed by the host's engine. */
+  arrived(tuning: ReceiveTuning, cb: ControlBlock, header: TcpHeader): void {
+    tuning.measured = cb.rtt.srtt;
+    if (!header.hasTimestamp || header.payloadLength < cb.receiveMss) return;
+    if (!(cb.constant.flags & TcpConstantFlag.TIMESTAMP_ENABLED)) return;
+    const { ticks, parameters } = this.core.tcp;
+    tuning.sample((ticks + cb.timestampDelta) | 0, 1_000_000 / parameters.ticksPerSecond, header.timestampEcho);
+  }
+
+  /** The application has read bytes: after each round trip the window may grow. */
+  read(connection: Connection, bytes: number): void {
+    if (!connection.tunesReceiveBuffer) return;
+    const { now } = this.core.tcp;
+    const mtu = connection.path?.pathMtu ?? this.core.interface.mtuOf(connection.localAddress.family);
+    connection.tuning ??= new ReceiveTuning(now, Math.min(connection.receiveBuffer, FIRST_SEGMENTS * mtu));
+    const { tuning } = connection;
+    tuning.bytes += bytes;
+    if (now - tuning.since < roundTripOf(tuning)) return;
+    if (tuning.bytes > tuning.most) {
+      this.grow(connection, tuning, mtu);
+      tuning.most = tuning.bytes;
+    }
+    tuning.since = now;
+    tuning.bytes = 0;
+  }
+
+  /** Bytes were acknowledged: the application may have twice the congestion window unacknowledged. */
+  acknowledged(connection: Connection, congestionWindow: number): void {
+    const wanted = Math.min(2 * congestionWindow, this.settings.sendBufferLimitBytes);
+    if (wanted > connection.sendLimit) connection.sendLimit = wanted;
+  }
+
+  /**
+   * Twice what was read in the last round trip, and as much more as the rate grows: a sender in slow start doubles it
+   * until ours has reached it. Rounded up to a power of two, so that a connection changes its window a few times only.
+   */
+  private grow(connection: Connection, tuning: ReceiveTuning, mtu: number): void {
+    const { bytes, most } = tuning;
+    const window = 2 * bytes + 16 * mtu;
+    const wanted = window + (2 * window * (bytes - most)) / most;
+    if (wanted <= connection.receiveBuffer) return;
+    const largest = Math.min(this.settings.receiveBufferLimitBytes, 0xffff << connection.constant.rcvWindScale);
+    let size = connection.receiveBuffer;
+    while (size < wanted && size < largest) size *= 2;
+    size = Math.min(size, largest);
+    if (size > connection.receiveBuffer) connection.growReceiveBuffer(size);
+  }
+}
+
+function roundTripOf(tuning: ReceiveTuning): number {
+  return Math.max(tuning.roundTrip, tuning.measured) || UNKNOWN_ROUND_TRIP;
+}
