@@ -13,8 +13,8 @@ import type { HostSettings } from './settings.ts';
 /** A round trip when nobody knows better, microseconds: a longer one only lets the window grow later, and further. */
 const UNKNOWN_ROUND_TRIP = 100_000;
 
-/** Weight of a sample of the round trip: one in so many. */
-const SAMPLE_WEIGHT = 8;
+/** The shortest round trip of so long counts: what waits in queues, ours included, is no reason for a larger window. Microseconds. */
+const PERIOD = 10_000_000;
 
 /** What was read in the first round trip must be more than these segments for the window to grow (RFC 6928's window). */
 const FIRST_SEGMENTS = 10;
@@ -27,10 +27,13 @@ export class ReceiveTuning {
   bytes = 0;
   /** Most bytes read in a round trip so far. */
   most: number;
-  /** Round trip seen from the receiver by echoed timestamps, microseconds; 0 without a sample. */
-  roundTrip = 0;
+  /** Shortest round trip seen from the receiver by echoed timestamps, microseconds; 0: less than a tick; -1: no sample. */
+  roundTrip = -1;
   /** Round trip of the sender's own measurement, as of the last time that the host owned the connection; microseconds. */
   measured = 0;
+  /** The shortest one of this period, and when it began. */
+  private shortest = -1;
+  private periodBegan = 0;
   /** The echo of the last sample: a flight of segments has one in common. */
   private lastEcho = 0;
 
@@ -40,14 +43,18 @@ export class ReceiveTuning {
   }
 
   /** Takes a sample from a full-sized segment: its echo tells when we sent what it answers (RFC 7323 section 3). */
-  sample(ticks: number, microsecondsPerTick: number, timestampEcho: number): void {
+  sample(now: number, ticks: number, microsecondsPerTick: number, timestampEcho: number): void {
     if (timestampEcho === this.lastEcho || timestampEcho === 0) return;
     this.lastEcho = timestampEcho;
     const elapsed = (ticks - timestampEcho) | 0;
     if (elapsed < 0) return;
-    const microseconds = Math.max(1, elapsed) * microsecondsPerTick;
-    const difference = microseconds - this.roundTrip;
-    this.roundTrip = Math.round(this.roundTrip === 0 ? microseconds : this.roundTrip + difference / SAMPLE_WEIGHT);
+    const roundTrip = elapsed * microsecondsPerTick;
+    if (this.shortest < 0 || roundTrip < this.shortest) this.shortest = roundTrip;
+    if (this.roundTrip < 0 || roundTrip < this.roundTrip) this.roundTrip = roundTrip;
+    if (now - this.periodBegan < PERIOD) return;
+    this.periodBegan = now;
+    this.roundTrip = this.shortest;
+    this.shortest = -1;
   }
 }
 
@@ -55,10 +62,13 @@ export class ReceiveTuning {
 export class BufferTuning {
   private readonly core: HostCore;
   private readonly settings: HostSettings;
+  /** Microseconds of a tick. */
+  private readonly tick: number;
 
   constructor(core: HostCore, settings: HostSettings) {
     this.core = core;
     this.settings = settings;
+    this.tick = 1_000_000 / core.tcp.parameters.ticksPerSecond;
   }
 
   /** A segment was processed by the host's engine. */
@@ -66,8 +76,8 @@ export class BufferTuning {
     tuning.measured = cb.rtt.srtt;
     if (!header.hasTimestamp || header.payloadLength < cb.receiveMss) return;
     if (!(cb.constant.flags & TcpConstantFlag.TIMESTAMP_ENABLED)) return;
-    const { ticks, parameters } = this.core.tcp;
-    tuning.sample((ticks + cb.timestampDelta) | 0, 1_000_000 / parameters.ticksPerSecond, header.timestampEcho);
+    const { now, ticks } = this.core.tcp;
+    tuning.sample(now, (ticks + cb.timestampDelta) | 0, this.tick, header.timestampEcho);
   }
 
   /** The application has read bytes: after each round trip the window may grow. */
@@ -78,10 +88,15 @@ export class BufferTuning {
     connection.tuning ??= new ReceiveTuning(now, Math.min(connection.receiveBuffer, FIRST_SEGMENTS * mtu));
     const { tuning } = connection;
     tuning.bytes += bytes;
-    if (now - tuning.since < roundTripOf(tuning)) return;
-    if (tuning.bytes > tuning.most) {
-      this.grow(connection, tuning, mtu);
-      tuning.most = tuning.bytes;
+    const elapsed = now - tuning.since;
+    const roundTrip = this.roundTripOf(tuning);
+    if (elapsed < roundTrip) return;
+    // Who is looked at seldom has read more meanwhile than a round trip brings; and what waited behind a gap comes at once,
+    // but no sender does more than double what it sends.
+    const perRoundTrip = Math.min((tuning.bytes * roundTrip) / elapsed, 2 * tuning.most);
+    if (perRoundTrip > tuning.most) {
+      this.grow(connection, perRoundTrip, tuning.most, mtu);
+      tuning.most = perRoundTrip;
     }
     tuning.since = now;
     tuning.bytes = 0;
@@ -94,13 +109,11 @@ export class BufferTuning {
   }
 
   /**
-   * Twice what was read in the last round trip, and as much more as the rate grows: a sender in slow start doubles it
-   * until ours has reached it. Rounded up to a power of two, so that a connection changes its window a few times only.
+   * Twice what was read in the last round trip, and more in the measure in which the rate has grown: a sender in slow start
+   * doubles it. Rounded up to a power of two, so that a connection changes its window a few times only.
    */
-  private grow(connection: Connection, tuning: ReceiveTuning, mtu: number): void {
-    const { bytes, most } = tuning;
-    const window = 2 * bytes + 16 * mtu;
-    const wanted = window + (2 * window * (bytes - most)) / most;
+  private grow(connection: Connection, bytes: number, most: number, mtu: number): void {
+    const wanted = (2 * bytes * bytes) / most + 16 * mtu;
     if (wanted <= connection.receiveBuffer) return;
     const largest = Math.min(this.settings.receiveBufferLimitBytes, 0xffff << connection.constant.rcvWindScale);
     let size = connection.receiveBuffer;
@@ -108,8 +121,11 @@ export class BufferTuning {
     size = Math.min(size, largest);
     if (size > connection.receiveBuffer) connection.growReceiveBuffer(size);
   }
-}
 
-function roundTripOf(tuning: ReceiveTuning): number {
-  return Math.max(tuning.roundTrip, tuning.measured) || UNKNOWN_ROUND_TRIP;
+  /** Microseconds, at least one. */
+  private roundTripOf({ roundTrip, measured }: ReceiveTuning): number {
+    if (roundTrip > 0) return roundTrip;
+    if (roundTrip < 0) return measured > 0 ? measured : UNKNOWN_ROUND_TRIP;
+    return measured > 0 ? Math.min(measured, this.tick) : this.tick;
+  }
 }

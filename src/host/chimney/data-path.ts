@@ -216,8 +216,8 @@ export class DataPath {
     const request = list.context as SendRequest;
     const { connection, io, bytes } = request;
     const rest = Math.max(0, bytes.length - list.tcpOffloadBytesTransferred);
-    // The backlog that the target asks for is twice what it can have in flight (EVT-10).
-    if (connection.tunesSendBuffer) this.environment.tuning.acknowledged(connection, io.sendBacklogBytes);
+    // The backlog that the target asks for is twice what it can have in flight already (EVT-10).
+    if (connection.tunesSendBuffer) this.environment.tuning.acknowledged(connection, io.sendBacklogBytes / 2);
     connection.acknowledged(bytes.length - rest);
     if (list.status === NdisStatus.SUCCESS) {
       io.complete(request, 0);

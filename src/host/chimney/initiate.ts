@@ -31,6 +31,9 @@ import type { Offloading } from './switch.ts';
 import { type InitiateTree, initiateTree } from './tree.ts';
 import type { Updates } from './update.ts';
 
+/** Send bytes that the target gets at most before it says how many it wants (EVT-10). */
+const UNTOLD_BACKLOG = 1024 * 1024;
+
 /** A connection in an initiate tree. */
 interface Candidate {
   readonly connection: Connection;
@@ -231,7 +234,7 @@ export class Initiator {
     const takesExtension = this.status.supportsExtension;
     if (takesExtension) state.extension = exportExtension(core.tcp, cb);
     const block = newOffload(connection.handle, OffloadStateType.TCP, state);
-    const io = new OffloadedIo(connection.sendLimit);
+    const io = new OffloadedIo(connection.tunesSendBuffer ? UNTOLD_BACKLOG : connection.sendLimit);
     this.attachSendData(connection, cb, io, block, state);
     const unread = connection.received.takeAll();
     state.bufferedData = this.chain(unread);
