@@ -5,19 +5,13 @@
 import { challengeAck } from '../../tcp/blind-attack.ts';
 import {
   abort,
-  applyUpdate,
   blackHoleMtu,
   type ConnectionOwner,
   ControlBlock,
-  canSend,
-  closeSend,
-  consumed,
   Disposition,
   isOvertaken,
   isSynchronized,
-  markUrgent,
   openActive,
-  output,
   release,
   segmentArrives,
   setPathMtu,
@@ -53,6 +47,7 @@ import { Nobody } from './nobody.ts';
 import { Openings } from './opening.ts';
 import { type PassiveOpener, PassiveOpenings } from './passive-openings.ts';
 import { EphemeralPorts } from './ports.ts';
+import { applyRequests } from './requests.ts';
 import { checkSourceRoute, followReturnRoute, ipOptionBytes } from './source-routing.ts';
 import { choosePort, isPortFree, sequenceEnd } from './time-wait.ts';
 
@@ -61,9 +56,6 @@ const TCP_HEADER_LENGTH = 20;
 
 /** The two lowest bits of the type of service belong to ECN and not to the application (RFC 3168 section 5). */
 const ECN_MASK = 3;
-
-/** Command flags of the cached class: obeyed once, not kept. */
-const LEVEL_FLAGS = 0x03;
 
 /** Of a connection that was not handed out yet. */
 const NO_HANDLERS: ConnectionHandlers = Object.freeze({});
@@ -412,43 +404,7 @@ export class Transport implements ConnectionOwner {
       this.end(connection, 'ECONNABORTED');
       return;
     }
-    if (connection.cachedDirty) this.update(connection, cb);
-    if (connection.unreported > 0) {
-      const bytes = connection.unreported;
-      connection.unreported = 0;
-      consumed(this.core.tcp, cb, bytes);
-    }
-    if (connection.unsentBytes > 0) this.sendUnsent(connection, cb);
-    if (connection.shutdownRequested && !connection.shutdownPassedOn && cb.delegated.state !== TcpState.SYN_SENT) {
-      connection.shutdownPassedOn = true;
-      closeSend(this.core.tcp, cb);
-    }
-  }
-
-  private update(connection: Connection, cb: ControlBlock): void {
-    connection.cachedDirty = false;
-    if (isSynchronized(cb.delegated.state)) {
-      applyUpdate(this.core.tcp, cb, connection.desired);
-    } else {
-      cb.cached = this.core.tcp.cachedStates.share(connection.desired);
-    }
-    connection.cached = cb.cached;
-    connection.desired.flags &= LEVEL_FLAGS;
-  }
-
-  private sendUnsent(connection: Connection, cb: ControlBlock): void {
-    const { state } = cb.delegated;
-    const chunks = connection.unsent ?? [];
-    connection.unsent = null;
-    if (canSend(state) || state === TcpState.SYN_SENT || state === TcpState.SYN_RECEIVED) {
-      for (const chunk of chunks) cb.sendQueue.append(chunk);
-      const { urgentAhead } = connection;
-      if (urgentAhead > 0) markUrgent(this.core.tcp, cb, urgentAhead);
-      else output(this.core.tcp, cb);
-    } else {
-      connection.dropUnacknowledged(connection.unsentBytes);
-    }
-    connection.unsentBytes = 0;
+    applyRequests(this.core.tcp, connection, cb);
   }
 
   // ---- what the engine says ----
