@@ -1,11 +1,13 @@
 /** System calls of a script: each becomes an attempt that is repeated until it does not block any more. */
 import { ScriptFailure } from './errors.ts';
+import { OpenFile, PipeContents, PipeEnd } from './files.ts';
 import type { Machine } from './machine.ts';
 import { epollWaitAttempt, pollAttempt } from './polling.ts';
 import type { Expression } from './script.ts';
 import type { Settings } from './settings.ts';
-import { type Descriptor, EpollSet, failure, type Outcome, success, TcpSocket } from './socket.ts';
+import { type Descriptor, EPOLL_DATA, EpollSet, failure, type Outcome, success, TcpSocket } from './socket.ts';
 import { getSocketOption, setSocketOption } from './socket-options.ts';
+import { dataOf, messageLength, receiveAttempt, sendAttempt, spliceAttempt, vectorLength } from './transfer.ts';
 import { Arguments, constant, formatExpression } from './values.ts';
 
 /** Answers the outcome, or null while the call would block. */
@@ -17,11 +19,9 @@ export interface CallObserver {
   connecting(socket: TcpSocket): boolean;
 }
 
+const EPOLL_CTL_ADD = constant('EPOLL_CTL_ADD') ?? 0;
+const EPOLL_CTL_DEL = constant('EPOLL_CTL_DEL') ?? 0;
 const O_NONBLOCK = constant('O_NONBLOCK') ?? 0;
-const MSG_PEEK = constant('MSG_PEEK') ?? 0;
-const MSG_DONTWAIT = constant('MSG_DONTWAIT') ?? 0;
-const MSG_WAITALL = constant('MSG_WAITALL') ?? 0;
-const MSG_FASTOPEN = constant('MSG_FASTOPEN') ?? 0;
 
 /** The lowest descriptor that a process gets after its standard three. */
 const FIRST_DESCRIPTOR = 3;
@@ -52,6 +52,11 @@ export class Process {
     return number;
   }
 
+  /** The socket that is opening a connection, or null. */
+  get connecting(): TcpSocket | null {
+    return this.sockets().find((socket) => socket.connection !== null && !socket.isConnected && !socket.isOver) ?? null;
+  }
+
   /** All sockets, the ones that are closed excluded. */
   sockets(): TcpSocket[] {
     return [...this.table.values()].filter((descriptor) => descriptor.kind === 'socket');
@@ -71,7 +76,17 @@ export class Process {
       case 'epoll_ctl':
         return once(() => this.epollControl(args));
       case 'epoll_wait':
+      case 'epoll_pwait':
         return this.epollWait(args);
+      case 'open':
+        return once(() => ({ ...success(), descriptor: new OpenFile() }));
+      case 'pipe':
+      case 'pipe2':
+        return this.pipe(args);
+      case 'splice':
+        return this.splice(args);
+      case 'cap_set':
+        return once(() => success());
       default:
         return this.onSocket(args, name);
     }
@@ -81,8 +96,8 @@ export class Process {
     const fd = args.integer(0);
     const descriptor = this.find(fd);
     if (descriptor === null) return once(() => failure('EBADF'));
-    if (descriptor.kind === 'epoll') {
-      if (name !== 'close') return once(() => failure('EINVAL'));
+    if (descriptor.kind !== 'socket') {
+      if (name !== 'close') return once(() => failure(descriptor.kind === 'epoll' ? 'EINVAL' : 'ENOTSOCK'));
       this.table.delete(fd);
       return once(() => success());
     }
@@ -99,34 +114,29 @@ export class Process {
       case 'connect':
         return this.connect(socket);
       case 'read':
-        return this.receive(socket, args.bytes(2), 0);
+        return receiveAttempt(socket, args.bytes(2), 0);
       case 'recv':
       case 'recvfrom':
-        return this.receive(socket, args.bytes(2), args.integerOr(3, 0));
+        return receiveAttempt(socket, args.bytes(2), args.integerOr(3, 0));
       case 'readv':
-        return this.receive(socket, vectorLength(args, args.at(1)), 0);
+        return receiveAttempt(socket, vectorLength(args, args.at(1)), 0);
       case 'recvmsg':
-        return this.receive(socket, messageLength(args), args.integerOr(2, 0));
+        return receiveAttempt(socket, messageLength(args), args.integerOr(2, 0));
       case 'write':
-        return this.send(socket, data(args, 1, 2), 0);
+        return this.send(socket, dataOf(args, 1, 2), 0);
       case 'send':
       case 'sendto':
-        return this.send(socket, data(args, 1, 2), args.integerOr(3, 0));
+        return this.send(socket, dataOf(args, 1, 2), args.integerOr(3, 0));
       case 'writev':
         return this.send(socket, new Uint8Array(vectorLength(args, args.at(1))), 0);
       case 'sendmsg':
         return this.send(socket, new Uint8Array(messageLength(args)), args.integerOr(2, 0));
       case 'sendfile':
-      case 'splice':
-        return args.fail('is not supported: use write');
+        return this.sendFile(socket, args);
       case 'shutdown':
         return once(() => this.shutdown(socket, args.integer(1)));
       case 'close':
-        return once(() => {
-          this.table.delete(fd);
-          socket.close(this.settings.personality.resetsUnread);
-          return success();
-        });
+        return this.close(socket, fd);
       case 'fcntl':
         return once(() => control(socket, args));
       case 'ioctl':
@@ -157,7 +167,7 @@ export class Process {
     const type = args.integer(1);
     if ((type & 0xf) !== 1) return args.fail('makes a socket that is not a stream: only TCP is supported');
     return once(() => {
-      const socket = new TcpSocket(this.machine, this.settings.sendBufferBytes);
+      const socket = new TcpSocket(this.machine, this.settings.sendBufferBytes, this.settings.personality.habits);
       const { connection, receiveBufferBytes } = this.settings;
       socket.chosen = { receiveBufferBytes, ...connection };
       socket.nonBlocking = (type & O_NONBLOCK) !== 0;
@@ -199,7 +209,9 @@ export class Process {
       if (socket.listener === null) return failure('EINVAL');
       const connection = socket.nextAccepted();
       if (connection === null) return socket.nonBlocking ? failure('EAGAIN') : null;
-      const accepted = new TcpSocket(this.machine, socket.sendLimit);
+      const { closeReason: reason } = connection;
+      if (!socket.habits.acceptsReset && reason !== undefined && reason !== null) return failure('ECONNABORTED');
+      const accepted = new TcpSocket(this.machine, socket.sendLimit, socket.habits);
       accepted.nonBlocking = (flags & O_NONBLOCK) !== 0;
       accepted.boundPort = socket.boundPort;
       accepted.linger = socket.linger;
@@ -209,7 +221,6 @@ export class Process {
       for (const [name, apply] of socket.deferred) accepted.deferred.set(name, apply);
       for (const [name, value] of socket.values) accepted.values.set(name, value);
       accepted.attach(connection);
-      const reason = connection.closeReason;
       if (reason !== undefined && reason !== null) accepted.error = reason;
       this.current = accepted;
       return { ...success(), descriptor: accepted };
@@ -219,7 +230,7 @@ export class Process {
   private connect(socket: TcpSocket): Attempt {
     let begun = false;
     return () => {
-      if (socket.listener !== null) return failure('EISCONN');
+      if (socket.listener !== null) return failure(socket.habits.connectListening);
       if (socket.connection === null) {
         begun = true;
         if (!this.observer.connecting(socket)) return failure('EADDRINUSE');
@@ -228,7 +239,7 @@ export class Process {
       }
       if (socket.error !== null) return failure(socket.takeError() ?? '');
       if (socket.isConnected) {
-        if (socket.connectReported && !begun) return failure('EISCONN');
+        if (!begun && (socket.connectReported || !socket.habits.connectSucceedsLate)) return failure('EISCONN');
         socket.connectReported = true;
         return success();
       }
@@ -237,55 +248,78 @@ export class Process {
     };
   }
 
-  private receive(socket: TcpSocket, length: number, flags: number): Attempt {
-    let taken = 0;
-    return () => {
-      const { connection } = socket;
-      if (connection === null) return failure('ENOTCONN');
-      if (flags & MSG_PEEK && connection.unreadBytes > 0) return success(Math.min(length, connection.unreadBytes));
-      for (let chunk = connection.read(length - taken); chunk !== null; chunk = connection.read(length - taken)) {
-        taken += chunk.length;
-      }
-      if (taken > 0 && (taken === length || !(flags & MSG_WAITALL))) return success(taken);
-      if (socket.error !== null && taken === 0) return failure(socket.takeError() ?? '');
-      if (!socket.isConnected && !socket.isOver) return waitOrFail(socket, flags, 'ENOTCONN');
-      if (socket.atEnd || length === 0) return success(taken);
-      return waitOrFail(socket, flags, 'EAGAIN');
-    };
+  private send(socket: TcpSocket, bytes: Uint8Array, flags: number): Attempt {
+    return sendAttempt(socket, bytes, flags, this.settings.personality.resetErrorOnWrite);
   }
 
-  private send(socket: TcpSocket, bytes: Uint8Array, flags: number): Attempt {
-    let sent = 0;
+  /** sendfile(socket, file, [offset], length): the file holds zeros. */
+  private sendFile(socket: TcpSocket, args: Arguments): Attempt {
+    if (this.find(args.integer(1))?.kind !== 'file') return once(() => failure('EBADF'));
+    return this.send(socket, new Uint8Array(args.bytes(3)), 0);
+  }
+
+  /** pipe([5, 6]): the script says which descriptors it gets. */
+  private pipe(args: Arguments): Attempt {
+    const ends = args.at(0);
+    if (ends.kind !== 'list' || ends.items.length !== 2) return args.fail('takes two descriptors, as [5, 6]');
+    const numbers = ends.items.map((item) => args.numberOf(item));
+    return once(() => {
+      const contents = new PipeContents();
+      for (const number of numbers) this.install(new PipeEnd(contents), number);
+      return success();
+    });
+  }
+
+  private splice(args: Arguments): Attempt {
+    const from = this.find(args.integer(0));
+    const to = this.find(args.integer(2));
+    if (from === null || to === null) return once(() => failure('EBADF'));
+    if (from.kind === 'epoll' || to.kind === 'epoll') return once(() => failure('EINVAL'));
+    const { resetErrorOnWrite } = this.settings.personality;
+    return spliceAttempt(from, to, args.bytes(4), args.integerOr(5, 0), resetErrorOnWrite);
+  }
+
+  /** close returns at once, or with SO_LINGER when the peer has acknowledged everything or the time is over. */
+  private close(socket: TcpSocket, fd: number): Attempt {
+    let begun = Number.NaN;
     return () => {
-      const { connection } = socket;
-      if (flags & MSG_FASTOPEN) return failure('EOPNOTSUPP');
-      if (connection === null) return failure('EPIPE');
-      if (this.settings.personality.resetErrorOnWrite && socket.error !== null)
-        return failure(socket.takeError() ?? '');
-      if (socket.writeShut || socket.isOver) return failure('EPIPE');
-      if (!socket.isConnected) return waitOrFail(socket, flags, 'EAGAIN');
-      const length = Math.min(bytes.length - sent, socket.sendRoom);
-      if (length > 0) connection.send(bytes.subarray(sent, sent + length));
-      sent += length;
-      if (sent === bytes.length) return success(sent);
-      if (!socket.nonBlocking && !(flags & MSG_DONTWAIT)) return null;
-      return sent > 0 ? success(sent) : failure('EAGAIN');
+      const { machine } = this;
+      if (Number.isNaN(begun)) {
+        begun = machine.now;
+        this.table.delete(fd);
+        socket.close(this.settings.personality.resetsUnread);
+        machine.settle();
+      }
+      const until = begun + socket.linger * 1_000_000;
+      if (socket.linger <= 0 || socket.nonBlocking || !socket.lingers || machine.now >= until) return success();
+      machine.wakeAt(until);
+      return null;
     };
   }
 
   private shutdown(socket: TcpSocket, how: number): Outcome {
-    const { connection } = socket;
+    const { connection, habits } = socket;
+    if (how < 0 || how > 2) return failure('EINVAL');
     if (socket.listener !== null) {
+      if (!habits.shutdownEndsOpening) return failure('ENOTCONN');
+      if (how === 1) return success();
       socket.listener.close();
       socket.listener = null;
       return success();
     }
-    if (connection === null || socket.isOver || !socket.isConnected) return failure('ENOTCONN');
+    if (connection === null || socket.isOver) return failure('ENOTCONN');
+    if (!socket.isConnected) {
+      if (!habits.shutdownEndsOpening) return failure('ENOTCONN');
+      connection.abort();
+      return success();
+    }
     if (how !== 1) socket.readShut = true;
     if (how !== 0) {
       socket.writeShut = true;
+      socket.flush();
       connection.shutdown();
     }
+    if (socket.readShut && socket.writeShut && habits.shutdownOfBothRefusesText) connection.detached = true;
     return success();
   }
 
@@ -323,12 +357,23 @@ export class Process {
     const fd = args.integer(2);
     const socket = this.find(fd);
     if (set === null || socket === null) return failure('EBADF');
-    if (set.kind !== 'epoll' || socket.kind !== 'socket') return failure('EINVAL');
+    if (set.kind !== 'epoll' || socket === set) return failure('EINVAL');
+    if (socket.kind === 'file') return failure('EPERM');
     const operation = args.integer(1);
-    if (operation === 2) return set.members.delete(fd) ? success() : failure('ENOENT');
-    const events = args.member(args.at(3), 'events');
-    if (operation === 1 && set.members.has(fd)) return failure('EEXIST');
-    set.members.set(fd, { socket, events: events === null ? 0 : args.numberOf(events) });
+    if (operation === EPOLL_CTL_DEL) return set.members.delete(fd) ? success() : failure('ENOENT');
+    const isKnown = set.members.has(fd);
+    if (operation === EPOLL_CTL_ADD ? isKnown : !isKnown) return failure(isKnown ? 'EEXIST' : 'ENOENT');
+    const event = args.at(3);
+    const events = args.member(event, 'events');
+    const data = EPOLL_DATA.map((name) => args.member(event, name)).find((value) => value !== null) ?? null;
+    set.members.set(fd, {
+      socket,
+      fd,
+      events: events === null ? 0 : args.numberOf(events),
+      data: data === null || data.kind === 'any' ? fd : args.numberOf(data),
+      reported: '',
+      isDisarmed: false,
+    });
     return success();
   }
 
@@ -342,11 +387,6 @@ export class Process {
 
 function once(call: () => Outcome): Attempt {
   return call;
-}
-
-function waitOrFail(socket: TcpSocket, flags: number, error: string): Outcome | null {
-  if (error === 'ENOTCONN' && socket.connection === null) return failure(error);
-  return socket.nonBlocking || flags & MSG_DONTWAIT ? failure('EAGAIN') : null;
 }
 
 function control(socket: TcpSocket, args: Arguments): Outcome {
@@ -388,31 +428,4 @@ function check(args: Arguments, what: string, expected: Expression, actual: numb
 function portOf(args: Arguments, address: Expression): number | null {
   const port = args.member(address, 'sin_port') ?? args.member(address, 'sin6_port');
   return port === null ? null : args.numberOf(port);
-}
-
-/** The bytes of write and send: a string, or zeros. */
-function data(args: Arguments, index: number, lengthIndex: number): Uint8Array {
-  const bytes = new Uint8Array(args.bytes(lengthIndex));
-  const source = args.at(index);
-  if (source.kind !== 'string') return bytes;
-  for (let i = 0; i < Math.min(bytes.length, source.value.length); i++) bytes[i] = source.value.charCodeAt(i);
-  return bytes;
-}
-
-/** Bytes of all vectors of `[{..., 1000}, {..., 500}]`. */
-function vectorLength(args: Arguments, vectors: Expression): number {
-  if (vectors.kind !== 'list') return args.fail('takes a list of vectors, as [{..., 1000}]');
-  let length = 0;
-  for (const vector of vectors.items) {
-    if (vector.kind !== 'struct') return args.fail('takes vectors such as {..., 1000}');
-    const last = args.member(vector, 'iov_len') ?? vector.entries.at(-1)?.value;
-    if (last === undefined) return args.fail('is given an empty vector');
-    length += args.numberOf(last);
-  }
-  return args.boundedBytes(length);
-}
-
-function messageLength(args: Arguments): number {
-  const vectors = args.member(args.at(1), 'msg_iov');
-  return vectors === null ? args.fail('takes a message with msg_iov') : vectorLength(args, vectors);
 }

@@ -2,7 +2,7 @@
  * Commands of a script, mapped to settings of the stack: nothing is ever given to a shell. What has no counterpart here is
  * left out, and the run says so unless it is known not to change what a script observes.
  */
-import type { TcpParameters } from '../tcp/index.ts';
+import { ARRIVAL_RULES, type ArrivalRules, type TcpParameters } from '../tcp/index.ts';
 import { ScriptSyntaxError } from './errors.ts';
 import type { Settings } from './settings.ts';
 
@@ -62,6 +62,15 @@ function scaleFor(bytes: number): number {
   return Math.min(14, Math.max(0, Math.floor(Math.log2(Math.max(1, bytes))) - 15));
 }
 
+/** A rule for arriving segments, from the value of the knob. */
+function arrival(rules: (value: string) => Partial<ArrivalRules>): Knob {
+  return (settings, value, fail) => {
+    number(value, fail);
+    const before = settings.parameters.arrival ?? ARRIVAL_RULES.standard;
+    settings.parameters = { ...settings.parameters, arrival: { ...before, ...rules(value) } };
+  };
+}
+
 function keepAlive(name: keyof Settings['keepAlive'], scale: number): Knob {
   return (settings, value, fail) => {
     settings.keepAlive = { ...settings.keepAlive, [name]: number(value, fail) * scale };
@@ -97,8 +106,16 @@ const KNOBS: Readonly<Record<string, Knob>> = {
   'net.inet.tcp.ecn.enable': ecn,
   'net.ipv4.tcp_retries2': parameter('maximumRetransmissions'),
   'net.ipv4.tcp_syn_retries': parameter('maximumSynRetransmissions'),
-  'net.ipv4.tcp_synack_retries': parameter('maximumSynRetransmissions'),
+  'net.ipv4.tcp_synack_retries': parameter('maximumSynAckRetransmissions'),
   'net.ipv4.tcp_syn_linear_timeouts': parameter('linearSynRetransmissions'),
+  'net.ipv4.tcp_slow_start_after_idle': (settings, value) => {
+    settings.parameters = { ...settings.parameters, idleRestart: value === '0' ? 'none' : 'decay' };
+  },
+  'net.ipv4.tcp_rfc1337': arrival((value) => ({ resetsInTimeWait: value === '0' ? 'exact' : 'ignored' })),
+  'net.ipv4.tcp_invalid_ratelimit': arrival((value) => ({
+    challengeMilliseconds: Number(value) || 0,
+    emptyAnswerMilliseconds: Number(value) || 0,
+  })),
   'net.ipv4.tcp_fin_timeout': parameter('finWait2Ticks', 1000),
   'net.ipv4.tcp_recovery': (settings, value, fail) => {
     const lossDetection = number(value, fail) & 1 ? 'rack' : 'dupack';
@@ -135,6 +152,9 @@ const KNOBS: Readonly<Record<string, Knob>> = {
   'net.inet.tcp.delacktime': parameter('delayedAckTicks'),
   'net.inet.tcp.msl': parameter('timeWaitTicks', 2),
   'net.inet.tcp.finwait2_timeout': parameter('finWait2Ticks'),
+  'net.inet.tcp.keepinit': parameter('openingTicks'),
+  'net.inet.tcp.syncache.rexmtlimit': parameter('maximumSynAckRetransmissions'),
+  'net.inet.tcp.drop_synfin': arrival((value) => ({ dropsSynFin: value !== '0' })),
   'net.inet.tcp.persmin': parameter('minimumPersistTicks'),
   'net.inet.tcp.rexmit_min': parameter('minimumRtoTicks'),
   'net.inet.tcp.rexmit_slop': parameter('rtoSlopTicks'),
@@ -161,10 +181,10 @@ const KNOBS: Readonly<Record<string, Knob>> = {
 /** Settings that exist elsewhere and change nothing that a script can see of this stack, or that it has for good. */
 const HARMLESS_KNOBS = [
   /^net\.ipv4\.tcp_(?:wmem|mem|no_metrics_save|moderate_rcvbuf|autocorking|min_tso_segs|tso_rtt_log|tso_win_divisor)$/,
-  /^net\.ipv4\.tcp_(?:limit_output_bytes|invalid_ratelimit|thin_linear_timeouts|thin_dupack)$/,
-  /^net\.ipv4\.tcp_(?:slow_start_after_idle|metrics_save|pacing_\w+|notsent_lowat|adv_win_scale|app_win|backlog_ack_defer)$/,
+  /^net\.ipv4\.tcp_(?:limit_output_bytes|thin_linear_timeouts|thin_dupack)$/,
+  /^net\.ipv4\.tcp_(?:metrics_save|pacing_\w+|notsent_lowat|adv_win_scale|app_win|backlog_ack_defer)$/,
   /^net\.ipv4\.tcp_(?:fastopen\w*|ecn_fallback|dsack|fack|max_reordering|retries1|retrans_collapse|syncookies|tw_reuse)$/,
-  /^net\.ipv4\.tcp_(?:workaround_signed_windows|shrink_window|comp_sack_\w+|plb_\w+|reflect_tos|abort_on_overflow|rfc1337)$/,
+  /^net\.ipv4\.tcp_(?:workaround_signed_windows|shrink_window|comp_sack_\w+|plb_\w+|reflect_tos|abort_on_overflow)$/,
   /^net\.ipv4\.tcp_(?:max_syn_backlog|base_mss|min_snd_mss|mtu_probe_floor|probe_\w+|orphan_retries|stdurg)$/,
   /^net\.ipv4\.tcp_(?:allowed_congestion_control|available_congestion_control|ao_\w+|migrate_req|child_ehash_entries)$/,
   /^net\.ipv4\.(?:ip_|icmp_|route\.|conf\.|neigh\.|udp_)/,
@@ -174,8 +194,8 @@ const HARMLESS_KNOBS = [
   /^net\.inet6?\.(?:ip6?|icmp6?|udp)\./,
   /^net\.inet\.tcp\.(?:hostcache\.|tso|path_mtu_discovery|pmtud_blackhole\w*|syncookies\w*|syncache\.|cc\.|functions_\w+)/,
   /^net\.inet\.tcp\.(?:rfc\d+\w*|ecn\.(?:generic|maxretries)$|fastopen\.|rack\.|bbr\.|log_\w+|bb\.|do_\w+|newcwv|abc_l_var|initcwnd\w*)/,
-  /^net\.inet\.tcp\.(?:recvbuf_\w+|sendbuf_\w+|keepinit|always_keepalive|mssdflt|minmss|v6mssdflt|maxtcptw|nolocaltimewait)$/,
-  /^net\.inet\.tcp\.(?:fast_finwait2_recycle|insecure_\w+|drop_synfin|reass\.\w+|isn_reseed_interval|ts_offset_per_conn)$/,
+  /^net\.inet\.tcp\.(?:recvbuf_\w+|sendbuf_\w+|always_keepalive|mssdflt|minmss|v6mssdflt|maxtcptw|nolocaltimewait)$/,
+  /^net\.inet\.tcp\.(?:fast_finwait2_recycle|insecure_\w+|reass\.\w+|isn_reseed_interval|ts_offset_per_conn)$/,
   /^net\.inet\.tcp\.(?:tolerate_missing_ts|icmp_may_rst|soreceive_stream|sack\.\w+|lro\.\w+|udp_tunneling_port|tw_\w+|msl_local)$/,
   /^net\.inet\.tcp\.(?:rexmit_drop_options|blackhole\w*|signature_verify_input|persmax|per_cpu_timers|timer_\w+)$/,
   /^kern\./,

@@ -6,7 +6,7 @@ import { type Connection, HostStack } from '../host/index.ts';
 import { Random } from '../link/index.ts';
 import { createVerifier, Ndis } from '../ndis/index.ts';
 import { SoftwareAdapter } from '../target/index.ts';
-import type { CongestionControlName } from '../tcp/index.ts';
+import { type CongestionControlName, sendAck, type TcpParameters } from '../tcp/index.ts';
 import { MacAddress } from '../wire/index.ts';
 import type { Addressing } from './frames.ts';
 import { resolve } from './resolver.ts';
@@ -15,6 +15,9 @@ import type { Settings } from './settings.ts';
 
 /** The stack's clock when the script's begins, microseconds. */
 const BEGINNING = 100_000_000;
+
+/** Segments that TCP_QUICKACK has acknowledged at once. */
+const QUICK_ACKS = 16;
 
 /** Advances without rest that prove an endless loop. */
 const ROUND_LIMIT = 10_000;
@@ -39,6 +42,8 @@ export class Machine {
   private receive: (frame: Uint8Array) => void = () => {};
   /** Answers to questions for link addresses, which reach the stack later and not from within its own call. */
   private answers: Uint8Array[] = [];
+  /** What is to be done later, script time. */
+  private alarms: { readonly at: number; readonly run: () => void }[] = [];
   /** When somebody wants to be looked at again, script time. */
   private wake = Number.POSITIVE_INFINITY;
 
@@ -98,6 +103,7 @@ export class Machine {
   settle(): void {
     const now = BEGINNING + this.now;
     const { stack, adapter } = this;
+    this.ring();
     // Calls of the application only leave work behind: it is due whether or not a deadline says so.
     stack.advance(now);
     for (let round = 0; round < ROUND_LIMIT; round++) {
@@ -141,9 +147,37 @@ export class Machine {
     }
   }
 
+  /** Has something done at `time`. */
+  alarm(time: number, run: () => void): void {
+    this.alarms.push({ at: time, run });
+    this.wakeAt(time);
+  }
+
+  private ring(): void {
+    const due = this.alarms.filter((alarm) => alarm.at <= this.now);
+    if (due.length === 0) return;
+    this.alarms = this.alarms.filter((alarm) => alarm.at > this.now);
+    for (const alarm of due) alarm.run();
+    for (const alarm of this.alarms) this.wakeAt(alarm.at);
+  }
+
   /** Makes sure that the clock stops at `time`. */
   wakeAt(time: number): void {
     this.wake = Math.min(this.wake, time);
+  }
+
+  /** Changes settings of the host's engine while it runs. */
+  setParameters(parameters: Partial<TcpParameters>): void {
+    Object.assign(this.stack.core.tcp.parameters, parameters);
+  }
+
+  /** TCP_QUICKACK: acknowledge the next segments at once, with what is owed now; or delay as usual. */
+  setQuickAck(connection: Connection | null, on: boolean): void {
+    const ownership = connection?.ownership ?? null;
+    if (ownership === null || ownership.owner !== 'host') return;
+    const { cb } = ownership;
+    cb.quickAcks = on ? QUICK_ACKS : 0;
+    if (on && cb.delayedAckDeadline >= 0) sendAck(this.stack.core.tcp, cb);
   }
 
   /** Another congestion control for a connection that is open. */

@@ -4,6 +4,7 @@ import type { Expression, StructEntry } from './script.ts';
 
 const NUMBER = /(?:0[xX][0-9a-fA-F]+|\d+(?:\.\d+)?)/y;
 const NAME = /[A-Za-z_][A-Za-z0-9_]*/y;
+const STRING = /"(?:\\[\s\S]|[^"\\])*"/y;
 const OPERATOR = /(?:\||<<|>>|\+|-|\*|\/|&)/y;
 
 /** One argument. @throws ScriptSyntaxError */
@@ -27,7 +28,7 @@ function parseOperand(scanner: Scanner): Expression {
   if (scanner.accept('...')) return { kind: 'any' };
   if (scanner.accept('-')) return { kind: 'integer', value: -scanner.integer('a number') };
   if (scanner.accept('~')) return { kind: 'integer', value: ~scanner.integer('a number') };
-  if (scanner.accept('"')) return { kind: 'string', value: decodeEscapes(scanner.until('"', 'a string')) };
+  if (scanner.sees('"')) return parseString(scanner);
   if (scanner.accept('[')) return { kind: 'list', items: parseItems(scanner) };
   if (scanner.accept('{')) return { kind: 'struct', entries: parseEntries(scanner) };
   if (scanner.accept('(')) {
@@ -47,6 +48,17 @@ function parseOperand(scanner: Scanner): Expression {
     scanner.expect(')');
   }
   return { kind: 'call', name, arguments: args };
+}
+
+/** Strings that follow each other are one; `...` behind one says that more may follow. */
+function parseString(scanner: Scanner): Expression {
+  let value = '';
+  for (let part = scanner.take(STRING); part !== null; part = scanner.take(STRING)) {
+    value += decodeEscapes(part.slice(1, -1));
+  }
+  if (value === '' && scanner.sees('"')) scanner.until('"', 'a string');
+  scanner.accept('...');
+  return { kind: 'string', value };
 }
 
 function parseItems(scanner: Scanner): Expression[] {

@@ -1,6 +1,7 @@
 /** How stacks differ, as data: what scripts written for one of them expect. */
 import type { ConnectionOptions } from '../host/index.ts';
 import { ARRIVAL_RULES, type TcpParameters } from '../tcp/index.ts';
+import { SOCKET_HABITS, type SocketHabits } from './habits.ts';
 
 export type PersonalityName = 'default' | 'linux' | 'bsd';
 
@@ -22,6 +23,8 @@ export interface Personality {
   readonly comparesPush: boolean;
   /** close with unread data resets the connection (RFC 2525 section 2.17). */
   readonly resetsUnread: boolean;
+  /** How calls answer where POSIX leaves room. */
+  readonly habits: SocketHabits;
   /** Writing to a connection that was reset: the error of the reset first, or EPIPE at once. */
   readonly resetErrorOnWrite: boolean;
 }
@@ -39,6 +42,7 @@ const standard: Personality = {
   segmentationOffload: false,
   comparesPush: true,
   resetsUnread: true,
+  habits: SOCKET_HABITS.standard,
   resetErrorOnWrite: true,
 };
 
@@ -56,6 +60,10 @@ const linux: Personality = {
     finWait2Ticks: 60_000,
     quickAcks: 16,
     linearSynRetransmissions: 4,
+    maximumSynRetransmissions: 6,
+    maximumSynAckRetransmissions: 5,
+    idleRestart: 'decay',
+    nagle: 'small',
     probesWithoutText: true,
     congestionControl: 'cubic',
     hystart: false,
@@ -68,6 +76,7 @@ const linux: Personality = {
   failsOnUnexpected: false,
   segmentationOffload: true,
   comparesPush: false,
+  habits: SOCKET_HABITS.linux,
 };
 
 /** FreeBSD 14. */
@@ -86,6 +95,10 @@ const bsd: Personality = {
     optionLayout: 'bsd',
     offersAllFree: true,
     linearSynRetransmissions: 4,
+    maximumSynRetransmissions: 12,
+    maximumSynAckRetransmissions: 3,
+    openingTicks: 75_000,
+    roundsReceiveBuffer: true,
     minimumPersistTicks: 5000,
     lossDetection: 'dupack',
     tailLossProbe: false,
@@ -95,11 +108,12 @@ const bsd: Personality = {
     arrival: ARRIVAL_RULES.bsd,
   },
   connection: { windowScale: 6 },
-  receiveBufferBytes: 65_700,
+  receiveBufferBytes: 65_536,
   blackHoleDetection: false,
   failsOnUnexpected: false,
   comparesPush: false,
   resetsUnread: false,
+  habits: SOCKET_HABITS.bsd,
   resetErrorOnWrite: false,
 };
 

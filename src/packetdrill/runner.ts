@@ -234,7 +234,9 @@ export class Runner {
       if (message === null) {
         throw new ScriptFailure(line, 'the ICMP message means nothing in the IP version of the run');
       }
+      const socket = this.started?.application.connecting ?? null;
       machine.inject(buildIcmpError(packet, message, flow, addressing));
+      socket?.refused(addressing.localAddress.family === 4 ? message : null);
     }
     this.pollPending();
   }

@@ -47,11 +47,28 @@ const WITHOUT_EFFECT = new Set([
   'IP_MTU_DISCOVER',
   'IP_DONTFRAG',
   'TCP_DEFER_ACCEPT',
-  'TCP_QUICKACK',
-  'TCP_CORK',
-  'TCP_NOPUSH',
-  'TCP_SYNCNT',
-  'TCP_LINGER2',
+  'TCP_MD5SIG',
+  'TCP_COOKIE_TRANSACTIONS',
+  'TCP_ULP',
+  'TCP_RACK_SESSION_CWV',
+  'TCP_FASTOPEN_KEY',
+  'TCP_ACCECN',
+  'SO_ATTACH_FILTER',
+  'SO_DETACH_FILTER',
+  'SO_TXREHASH',
+  'SO_NO_CHECK',
+  'SO_USELOOPBACK',
+  'SO_ACCEPTFILTER',
+  'SO_SETFIB',
+  'SO_LISTENQLIMIT',
+  'IPV6_HOPLIMIT',
+  'IPV6_RECVTCLASS',
+  'IPV6_USE_MIN_MTU',
+  'IPV6_AUTOFLOWLABEL',
+  'IP_RECVTTL',
+  'IP_RECVTOS',
+  'IP_MINTTL',
+  'IP_PORTRANGE',
   'TCP_NOTSENT_LOWAT',
   'TCP_THIN_LINEAR_TIMEOUTS',
   'TCP_THIN_DUPACK',
@@ -62,8 +79,6 @@ const WITHOUT_EFFECT = new Set([
   'TCP_LOG',
   'TCP_LOGID',
   'TCP_LOGBUF',
-  'TCP_KEEPINIT',
-  'TCP_WINDOW_CLAMP',
   'TCP_TIMESTAMP',
 ]);
 
@@ -79,8 +94,17 @@ export function setSocketOption(socket: TcpSocket, args: Arguments): Outcome {
   }
   const outcome = typeof value === 'number' ? setNumber(socket, name, value) : null;
   if (outcome === null) return args.fail(`cannot set ${name}: it is no option that is known here`);
-  if (outcome.error === null) socket.values.set(name, value);
+  if (outcome.error === null && !socket.readBack.has(name)) socket.values.set(name, value);
   return outcome;
+}
+
+/** Linux's least buffers, bytes. */
+const LEAST_RECEIVE_BUFFER = 2304;
+const LEAST_SEND_BUFFER = 4608;
+
+/** What getsockopt will say of a buffer: twice what was set, for the bookkeeping of the system. */
+function doubled(socket: TcpSocket, name: string, value: number, least: number): void {
+  socket.readBack.set(name, Math.max(value * 2, least));
 }
 
 function setNumber(socket: TcpSocket, name: string, value: number): Outcome | null {
@@ -108,12 +132,39 @@ function setNumber(socket: TcpSocket, name: string, value: number): Outcome | nu
       return success();
     case 'SO_RCVBUF':
     case 'SO_RCVBUFFORCE':
+      if (socket.habits.doublesBuffers) doubled(socket, 'SO_RCVBUF', value, LEAST_RECEIVE_BUFFER);
       socket.chosen = { ...socket.chosen, receiveBufferBytes: value };
       socket.connection?.setReceiveBuffer(value);
       return success();
     case 'SO_SNDBUF':
     case 'SO_SNDBUFFORCE':
+      if (socket.habits.doublesBuffers) doubled(socket, 'SO_SNDBUF', value, LEAST_SEND_BUFFER);
       socket.sendLimit = value;
+      return success();
+    case 'TCP_CORK':
+    case 'TCP_NOPUSH':
+      socket.setCork(value !== 0);
+      return success();
+    case 'TCP_QUICKACK':
+      socket.machine.setQuickAck(socket.connection, value !== 0);
+      return success();
+    case 'TCP_SYNCNT':
+      if (value < 1 || value > 127) return failure('EINVAL');
+      socket.machine.setParameters({ maximumSynRetransmissions: value });
+      return success();
+    case 'TCP_KEEPINIT':
+      if (value < 1) return failure('EINVAL');
+      socket.machine.setParameters({ openingTicks: value * 1000 });
+      return success();
+    case 'TCP_LINGER2':
+      if (value > 0) socket.machine.setParameters({ finWait2Ticks: Math.min(value, 120) * 1000 });
+      return success();
+    case 'TCP_WINDOW_CLAMP':
+      if (value < 0) return failure('EINVAL');
+      if (value > 0) {
+        socket.chosen = { ...socket.chosen, receiveBufferBytes: value };
+        socket.connection?.setReceiveBuffer(value);
+      }
       return success();
     case 'TCP_MAXSEG':
       if (value < 48 || value > 32767) return failure('EINVAL');
@@ -231,6 +282,15 @@ function read(socket: TcpSocket, name: string): number | string | null {
   switch (name) {
     case 'SO_ERROR':
       return socket.takeError() ?? 0;
+    case 'SO_RCVBUF':
+      return socket.readBack.get(name) ?? socket.chosen.receiveBufferBytes ?? 0;
+    case 'SO_SNDBUF':
+      return socket.readBack.get(name) ?? socket.sendLimit;
+    case 'IP_MTU':
+    case 'IPV6_MTU':
+      return cb === null ? socket.machine.stack.core.interface.mtu : cb.pathMtu;
+    case 'SO_PROTOCOL':
+      return 6;
     case 'SO_TYPE':
       return 1;
     case 'SO_ACCEPTCONN':

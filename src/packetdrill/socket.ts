@@ -1,6 +1,10 @@
 /** A TCP socket as a process has it, over the connections and listeners of the host stack. */
-import type { Connection, ConnectionOptions, Listener } from '../host/index.ts';
+import type { Connection, ConnectionOptions, Listener, SoftError } from '../host/index.ts';
+import { Icmpv4Type } from '../wire/index.ts';
+import type { OpenFile, PipeEnd } from './files.ts';
+import type { SocketHabits } from './habits.ts';
 import type { Machine } from './machine.ts';
+import type { IcmpMessage } from './script.ts';
 import { tcpInfo } from './tcp-info.ts';
 import { constant } from './values.ts';
 
@@ -14,7 +18,7 @@ export interface Outcome {
 }
 
 /** What stands behind a file descriptor. */
-export type Descriptor = TcpSocket | EpollSet;
+export type Descriptor = TcpSocket | EpollSet | OpenFile | PipeEnd;
 
 export function success(value = 0): Outcome {
   return { value, error: null };
@@ -33,6 +37,19 @@ const POLLERR = constant('POLLERR') ?? 0;
 const POLLHUP = constant('POLLHUP') ?? 0;
 const POLLRDHUP = constant('POLLRDHUP') ?? 0;
 
+/** How long a corked socket holds bytes back. */
+const CORK_MICROSECONDS = 200_000;
+
+const NOTHING = new Uint8Array(0);
+
+/** Soft errors by the names that calls return. */
+const SOFT_ERRORS: Readonly<Record<Exclude<SoftError, 'excessive-retransmission'>, string>> = {
+  'host-unreachable': 'EHOSTUNREACH',
+  'port-unreachable': 'ECONNREFUSED',
+  'time-exceeded': 'EHOSTUNREACH',
+  'parameter-problem': 'EPROTO',
+};
+
 export class TcpSocket {
   readonly kind = 'socket';
   nonBlocking = false;
@@ -43,6 +60,8 @@ export class TcpSocket {
   readonly acceptQueue: Connection[] = [];
   /** The error of the connection that no call has reported. */
   error: string | null = null;
+  /** What a router has said last that did not end the connection. */
+  softError: string | null = null;
   isConnected = false;
   /** connect has returned success, or was told to have. */
   connectReported = false;
@@ -58,11 +77,78 @@ export class TcpSocket {
   readonly deferred = new Map<string, DeferredOption>();
   /** Values of all options set so far, by name. */
   readonly values = new Map<string, number | string>();
+  /** What getsockopt says of options that read back as something else than was set. */
+  readonly readBack = new Map<string, number>();
   readonly machine: Machine;
+  readonly habits: SocketHabits;
+  /** TCP_CORK, TCP_NOPUSH: only full segments leave. */
+  private corked = false;
+  /** Bytes that were written and wait for more, since the socket is corked or MSG_MORE said so. */
+  private held: Uint8Array[] = [];
+  private heldBytes = 0;
+  /** How often bytes began to be held: an alarm set before belongs to others. */
+  private holds = 0;
 
-  constructor(machine: Machine, sendLimit: number) {
+  constructor(machine: Machine, sendLimit: number, habits: SocketHabits) {
     this.machine = machine;
     this.sendLimit = sendLimit;
+    this.habits = habits;
+  }
+
+  /** Switches corking; what is held leaves when it ends. */
+  setCork(on: boolean): void {
+    this.corked = on;
+    if (!on) this.flush();
+  }
+
+  /** Sends bytes, full segments alone when more is to follow. */
+  push(bytes: Uint8Array, more: boolean): void {
+    const { connection } = this;
+    if (connection === null) return;
+    this.held.push(bytes);
+    this.heldBytes += bytes.length;
+    const rest = this.corked || more ? this.heldBytes % this.segmentSize : 0;
+    let ready = this.heldBytes - rest;
+    this.heldBytes = rest;
+    while (ready > 0) {
+      const first = this.held[0];
+      connection.send(first.subarray(0, ready));
+      if (first.length > ready) this.held[0] = first.subarray(ready);
+      else this.held.shift();
+      ready -= first.length;
+    }
+    if (rest > 0) this.holdFor(CORK_MICROSECONDS);
+    else this.holds++;
+  }
+
+  /** Sends what is held. */
+  flush(): void {
+    if (this.heldBytes > 0) {
+      this.corked = false;
+      this.push(NOTHING, false);
+    }
+  }
+
+  private holdFor(microseconds: number): void {
+    const hold = ++this.holds;
+    if (!this.habits.corkEnds) return;
+    const { corked } = this;
+    this.machine.alarm(this.machine.now + microseconds, () => {
+      if (hold !== this.holds) return;
+      this.flush();
+      this.corked = corked;
+    });
+  }
+
+  private get segmentSize(): number {
+    const ownership = this.connection?.ownership ?? null;
+    return ownership !== null && ownership.owner === 'host' ? Math.max(1, ownership.cb.sendMss) : 1;
+  }
+
+  /** close has something to wait for: bytes or a FIN that the peer has not acknowledged. */
+  get lingers(): boolean {
+    const { connection } = this;
+    return connection !== null && connection.closeReason === undefined && !connection.finAcknowledged;
   }
 
   /** Takes a connection over: it was opened by this socket or accepted for it. */
@@ -73,10 +159,27 @@ export class TcpSocket {
         this.isConnected = true;
       },
       closed: (_connection, reason) => {
-        if (reason !== null && this.error === null) this.error = reason;
+        if (reason !== null && this.error === null) this.error = this.errorOf(reason, connection);
+      },
+      softError: (_connection, error) => {
+        if (error !== 'excessive-retransmission') this.softError = SOFT_ERRORS[error];
       },
     };
     for (const apply of this.deferred.values()) apply(connection);
+  }
+
+  /** ICMP has had its say while the connection was opened: if that ended it, the error is the one of the system. */
+  refused(message: IcmpMessage | null): void {
+    if (this.error !== 'EHOSTUNREACH' && this.error !== 'ECONNREFUSED') return;
+    if (message?.type === Icmpv4Type.DESTINATION_UNREACHABLE) {
+      this.error = this.habits.unreachable[message.code] ?? 'EHOSTUNREACH';
+    }
+  }
+
+  /** What ICMP had to say of a connection goes before the silence that ended it. */
+  private errorOf(reason: string, connection: Connection): string {
+    if (reason === 'ETIMEDOUT') return this.softError ?? reason;
+    return reason === 'ECONNRESET' && connection.peerHasClosed ? this.habits.resetInCloseWait : reason;
   }
 
   /** Remembers an option and sets it on the connection, if there is one. */
@@ -110,7 +213,8 @@ export class TcpSocket {
 
   /** Bytes that a write may add now. */
   get sendRoom(): number {
-    return this.connection === null ? 0 : Math.max(0, this.sendLimit - this.connection.sendBuffered);
+    const { connection } = this;
+    return connection === null ? 0 : Math.max(0, this.sendLimit - connection.sendBuffered - this.heldBytes);
   }
 
   /** What poll says: POLLIN, POLLOUT, POLLERR, POLLHUP, POLLRDHUP. */
@@ -148,15 +252,32 @@ export class TcpSocket {
     this.listener?.close();
     const { connection } = this;
     if (connection === null) return;
+    this.flush();
     if (this.linger === 0 || !this.isConnected) connection.abort();
     else connection.detach(!resetsUnread);
   }
 }
 
+/** Members of the union that an event carries. */
+export const EPOLL_DATA = ['fd', 'ptr', 'u32', 'u64'] as const;
+
+/** One descriptor of an epoll instance. */
+export interface EpollMember {
+  readonly socket: Descriptor;
+  readonly fd: number;
+  readonly events: number;
+  /** The number that the events carry. */
+  readonly data: number;
+  /** What edge triggering has reported last. */
+  reported: string;
+  /** EPOLLONESHOT has reported and waits for epoll_ctl. */
+  isDisarmed: boolean;
+}
+
 /** What epoll_create makes: descriptors and what is waited for. */
 export class EpollSet {
   readonly kind = 'epoll';
-  readonly members = new Map<number, { readonly socket: TcpSocket; events: number }>();
+  readonly members = new Map<number, EpollMember>();
 
   /** epoll instances cannot be waited for here. */
   get readiness(): number {

@@ -28,6 +28,8 @@ export interface ArrivalRules {
   readonly takesTextOfSynAck: boolean;
   /** After CLOSE new text resets the connection wherever it lies and in whichever state; else text inside of the window. */
   readonly anyTextResetsClosed: boolean;
+  /** "Host unreachable" and the like end an opening; else it goes on, and its user hears of it when nobody answers. */
+  readonly unreachableEndsOpening: boolean;
   /** A SYN with FIN opens no connection. */
   readonly dropsSynFin: boolean;
   /** What has none of ACK, RST and SYN is dropped unseen, whatever its sequence number. */
@@ -53,6 +55,7 @@ const STANDARD: ArrivalRules = {
   answersUnsentAck: true,
   takesTextOfSynAck: true,
   anyTextResetsClosed: false,
+  unreachableEndsOpening: true,
   dropsSynFin: false,
   ignoresBare: false,
   resetsOnTimeout: true,
@@ -85,6 +88,7 @@ export const ARRIVAL_RULES: Readonly<Record<'standard' | 'linux' | 'bsd', Arriva
     answersInTimeWait: 'news',
     answersOldEmpty: false,
     anyTextResetsClosed: true,
+    unreachableEndsOpening: false,
     halfOpen: 'syncache',
   },
 };

@@ -101,6 +101,8 @@ export class ControlBlock extends ControlFlags {
   /** Sequence number whose acknowledgment ends the timed round trip, and when it was sent; `timing` says that one runs. */
   timedSequence = 0;
   timedAt = 0;
+  /** SND.NXT behind the last segment that was not full, as Minshall's variant of Nagle has it. */
+  smallEnd = 0;
   /** When we last sent data, microseconds: idle restart (RFC 5681 section 4.1). */
   lastSendAt = 0;
   /** Since when something else than cWnd limits the sender, microseconds; -1 while cWnd does (RFC 9438 section 5.8). */

@@ -37,14 +37,30 @@ export function isProbing(cb: ControlBlock): boolean {
 export function startRetransmitTimer(tcp: TcpContext, cb: ControlBlock): void {
   const d = cb.delegated;
   if (!isSynchronized(d.state)) {
-    const linear = d.state === TcpState.SYN_SENT ? tcp.parameters.linearSynRetransmissions : 0;
-    setRetransmitTimer(tcp, cb, backedOffRto(tcp, cb, Math.max(0, cb.synRetransmissions - linear)));
+    const rto = openingRto(tcp, cb, cb.synRetransmissions);
+    const { openingTicks } = tcp.parameters;
+    const isLimited = openingTicks > 0 && d.state === TcpState.SYN_SENT;
+    const left = isLimited ? Math.max(1, openingTicks - openingElapsed(tcp, cb)) : rto;
+    setRetransmitTimer(tcp, cb, Math.min(rto, left));
     return;
   }
   const rto = backedOffRto(tcp, cb, d.retransmit.count);
   const { maxRt } = cb.cached;
   const limited = maxRt !== 0 && maxRt !== MAX_RT_UNLIMITED;
   setRetransmitTimer(tcp, cb, limited ? Math.min(rto, Math.max(1, maxRt - d.totalRt)) : rto);
+}
+
+/** The timeout of an opening after so many retransmissions, ticks. */
+export function openingRto(tcp: TcpContext, cb: ControlBlock, retransmissions: number): number {
+  const linear = cb.delegated.state === TcpState.SYN_SENT ? tcp.parameters.linearSynRetransmissions : 0;
+  return backedOffRto(tcp, cb, Math.max(0, retransmissions - linear));
+}
+
+/** How long an opening has lasted when its last retransmission left, ticks. */
+export function openingElapsed(tcp: TcpContext, cb: ControlBlock): number {
+  let elapsed = 0;
+  for (let i = 0; i < cb.synRetransmissions; i++) elapsed += openingRto(tcp, cb, i);
+  return elapsed;
 }
 
 /**

@@ -8,8 +8,8 @@ import { ecnEstablished } from './ecn.ts';
 import { initialWindow } from './output.ts';
 import { measureRoundTrip } from './round-trip.ts';
 import { TcpState } from './state.ts';
-import { TcpConstantFlag } from './variables.ts';
-import { updateSegmentSizes } from './window.ts';
+import { TcpCachedState, TcpConstantFlag } from './variables.ts';
+import { largestSegment, updateSegmentSizes } from './window.ts';
 
 /** The least MTUs that every host takes (RFC 9293 section 3.7.1): 576 for IPv4, 1280 for IPv6. */
 const LEAST_MTU_IPV4 = 576;
@@ -46,6 +46,16 @@ export function agreeOnOptions(tcp: TcpContext, cb: ControlBlock, syn: TcpHeader
     cb.tsRecentSetAt = tcp.ticks;
   }
   updateSegmentSizes(cb, tcp.parameters.maximumSegmentPayload);
+  if (tcp.parameters.roundsReceiveBuffer) roundReceiveBuffer(tcp, cb);
+}
+
+/** The receive buffer becomes a whole number of the largest segments that both ends announced. */
+function roundReceiveBuffer(tcp: TcpContext, cb: ControlBlock): void {
+  const segment = Math.min(cb.constant.remoteMss, largestSegment(cb));
+  const cached = Object.assign(new TcpCachedState(), cb.cached);
+  if (segment <= 0 || cached.initialRcvWnd <= segment) return;
+  cached.initialRcvWnd = Math.ceil(cached.initialRcvWnd / segment) * segment;
+  cb.cached = tcp.cachedStates.share(cached);
 }
 
 /** The peer acknowledged our SYN with `header`: round-trip sample, windows, state (RFC 9293 section 3.10.7.3 and .4). */
@@ -63,6 +73,7 @@ export function enterEstablished(tcp: TcpContext, cb: ControlBlock, header: TcpH
   d.retransmit.count = 0;
   d.state = cb.closeRequested ? TcpState.FIN_WAIT_1 : TcpState.ESTABLISHED;
   cb.lastSendAt = tcp.now;
+  cb.smallEnd = d.sndUna;
   cb.disposition |= Disposition.ESTABLISHED;
   ecnEstablished(cb);
   resetKeepAlive(tcp, cb);

@@ -17,7 +17,7 @@ import { endFlight } from './flight-state.ts';
 import { output } from './output.ts';
 import { rollBack } from './recovery.ts';
 import { adoptLossRecovery, exportLossRecovery, firstToSend } from './recovery-hand-over.ts';
-import { atOrAfter, before } from './sequence.ts';
+import { after, atOrAfter, before } from './sequence.ts';
 import { canReceive, isSynchronized } from './state.ts';
 import { sendAck, timestampNow } from './transmit.ts';
 import {
@@ -107,6 +107,7 @@ export function exportExtension(tcp: TcpContext, cb: ControlBlock): TcpExtension
     counters: countersOf(tcp, cb),
     lossRecovery: exportLossRecovery(tcp, cb),
   };
+  if (after(cb.smallEnd, cb.delegated.sndUna)) extension.smallEnd = cb.smallEnd;
   if (cb.ecn !== 0) extension.ecn = { flags: cb.ecn, reductionEnd: cb.ecnReductionEnd };
   return extension;
 }
@@ -133,6 +134,7 @@ export function adopt(
   cb.tsRecentSetAt = tcp.ticks - Math.max(0, delegated.tsRecentAge);
   cb.lastReceivedAt = tcp.ticks;
   cb.lastSendAt = tcp.now;
+  cb.smallEnd = cb.delegated.sndUna;
   if (delegated.sndUna !== delegated.sndMax) cb.busySince = tcp.ticks;
   updateSegmentSizes(cb, tcp.parameters.maximumSegmentPayload);
   bound(cb.delegated, cb.sendMss);
@@ -224,6 +226,7 @@ function adoptExtension(tcp: TcpContext, cb: ControlBlock, extension: TcpExtensi
   cb.timedSequence = extension.timedSequence;
   if (extension.swsDelta >= 0) cb.swsDeadline = tcp.nextTick + extension.swsDelta;
   cb.quickAcks = Math.max(0, extension.quickAcks);
+  if (extension.smallEnd !== undefined) cb.smallEnd = extension.smallEnd | 0;
   if (extension.counters !== undefined) adoptCounters(cb, extension.counters);
   if (extension.ecn !== undefined) {
     cb.ecn = extension.ecn.flags;

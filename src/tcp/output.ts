@@ -9,7 +9,7 @@ import { EcnState, isHeldByEcho } from './ecn.ts';
 import { bytesInFlight, finPending } from './flight.ts';
 import { scheduleLossProbe } from './loss-probe.ts';
 import { sendHoles, sendLost } from './recovery.ts';
-import { before } from './sequence.ts';
+import { after, before } from './sequence.ts';
 import { isSynchronized, TcpState } from './state.ts';
 import { owesSackBlocks, sendAck, transmitData } from './transmit.ts';
 import { TcpCachedFlag, TIMER_NOT_RUNNING } from './variables.ts';
@@ -87,7 +87,7 @@ function worthSending(tcp: TcpContext, cb: ControlBlock, length: number, unsent:
   if (length >= cb.sendMss || before(d.sndNxt, d.sndMax) || cb.swsOverride) return true;
   const idle = d.sndNxt === d.sndUna;
   const nagle = (cb.cached.flags & TcpCachedFlag.NAGLING_ENABLED) !== 0;
-  if (length === unsent && (!nagle || idle || finPending(cb))) return true;
+  if (length === unsent && (!nagle || idle || finPending(cb) || !waitsForSmall(tcp, cb))) return true;
   if (length >= d.maxSndWnd >> 1) return true;
   // Held back by a small window with nothing in flight: only the timer can free it (TMR-SWS-01; RFC 9293 MUST-60).
   if (idle && windowRoom < cb.sendMss && cb.swsDeadline === TIMER_NOT_RUNNING) {
@@ -96,15 +96,26 @@ function worthSending(tcp: TcpContext, cb: ControlBlock, length: number, unsent:
   return false;
 }
 
+/** Whether Nagle holds back a small segment behind what is in flight. */
+function waitsForSmall(tcp: TcpContext, cb: ControlBlock): boolean {
+  return tcp.parameters.nagle === 'anything' || after(cb.smallEnd, cb.delegated.sndUna);
+}
+
 /** RFC 5681 section 4.1: after idling for an RTO the window restarts from the initial one. */
 function restartAfterIdle(tcp: TcpContext, cb: ControlBlock): void {
   const d = cb.delegated;
   if (d.sndMax !== d.sndUna || cb.lastSendAt === 0) return;
   const idle = tcp.now - cb.lastSendAt;
   const rto = (backedOffRto(tcp, cb, 0) * 1_000_000) / tcp.parameters.ticksPerSecond;
-  if (idle <= rto) return;
+  if (idle <= rto || tcp.parameters.idleRestart === 'none') return;
   if (cb.sendQueue.length === 0) return;
-  d.cWnd = Math.min(d.cWnd, initialWindow(tcp, cb));
+  const restart = Math.min(d.cWnd, initialWindow(tcp, cb));
+  if (tcp.parameters.idleRestart === 'decay') {
+    // RFC 2861 section 3: what the path could take is remembered as the slow start threshold.
+    d.ssThresh = Math.max(d.ssThresh, (d.cWnd >> 1) + (d.cWnd >> 2));
+    const segments = Math.floor(d.cWnd / cb.sendMss) >> Math.min(30, Math.ceil(idle / rto) - 1);
+    d.cWnd = Math.max(restart, segments * cb.sendMss);
+  } else d.cWnd = restart;
   cb.lastSendAt = tcp.now;
 }
 

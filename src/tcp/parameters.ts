@@ -62,7 +62,23 @@ export interface TcpParameters {
   readonly timeWaitTicks: number;
   /** FIN-WAIT-2 without a segment from the peer, ticks (TMR-FW2-02). */
   readonly finWait2Ticks: number;
-  /** SYN, or SYN-ACK, retransmissions before an opening is given up; 7 last three minutes (RFC 9293 section 3.8.3, MUST-23). */
+  /** Longest time that an active opening may take, ticks; 0: its retransmissions alone count. */
+  readonly openingTicks: number;
+  /** SYN-ACK retransmissions before a passive opening is given up. */
+  readonly maximumSynAckRetransmissions: number;
+  /**
+   * When Nagle holds back a small segment: while anything is unacknowledged (RFC 9293 section 3.7.4, SHLD-7), or only while
+   * another small segment is (Minshall's variant).
+   */
+  readonly nagle: 'anything' | 'small';
+  /**
+   * What becomes of the congestion window after idling for an RTO: the initial one (RFC 5681 section 4.1), half of it per RTO
+   * down to that (RFC 2861 section 3), or nothing.
+   */
+  readonly idleRestart: 'initial' | 'decay' | 'none';
+  /** The receive buffer is a whole number of the connection's segments: rounded up once they are known. */
+  readonly roundsReceiveBuffer: boolean;
+  /** SYN retransmissions, beside the linear ones, before an opening is given up; 7 last three minutes (RFC 9293 section 3.8.3, MUST-23). */
   readonly maximumSynRetransmissions: number;
   /** Initial congestion window in segments (RFC 6928). */
   readonly initialWindowSegments: number;
@@ -114,6 +130,11 @@ export const DEFAULT_TCP_PARAMETERS: TcpParameters = {
   initialRtoTicks: 1000,
   timeWaitTicks: 60_000,
   finWait2Ticks: 120_000,
+  openingTicks: 0,
+  maximumSynAckRetransmissions: 7,
+  nagle: 'anything',
+  idleRestart: 'initial',
+  roundsReceiveBuffer: false,
   maximumSynRetransmissions: 7,
   initialWindowSegments: 10,
   congestionControl: 'cubic',

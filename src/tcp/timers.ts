@@ -8,6 +8,8 @@ import {
   arm,
   enterClosed,
   isProbing,
+  openingElapsed,
+  openingRto,
   persistTicks,
   setRetransmitTimer,
   startRetransmitTimer,
@@ -89,7 +91,7 @@ function retransmitExpired(tcp: TcpContext, cb: ControlBlock): void {
 }
 
 function synTimeout(tcp: TcpContext, cb: ControlBlock): void {
-  if (cb.synRetransmissions >= tcp.parameters.maximumSynRetransmissions) {
+  if (isOpeningExhausted(tcp, cb)) {
     tcp.statistics.attemptFails++;
     cb.disposition |= Disposition.TIMED_OUT;
     return;
@@ -100,6 +102,15 @@ function synTimeout(tcp: TcpContext, cb: ControlBlock): void {
     cb.disposition |= Disposition.NEIGHBOR_IN_DOUBT;
   }
   sendSyn(tcp, cb);
+}
+
+/** R2 of a SYN, and of a SYN-ACK (RFC 9293 section 3.8.3, MUST-23). */
+function isOpeningExhausted(tcp: TcpContext, cb: ControlBlock): boolean {
+  const { maximumSynRetransmissions, maximumSynAckRetransmissions, linearSynRetransmissions } = tcp.parameters;
+  if (cb.delegated.state !== TcpState.SYN_SENT) return cb.synRetransmissions >= maximumSynAckRetransmissions;
+  if (cb.synRetransmissions >= maximumSynRetransmissions + linearSynRetransmissions) return true;
+  const { openingTicks } = tcp.parameters;
+  return openingTicks > 0 && openingElapsed(tcp, cb) + openingRto(tcp, cb, cb.synRetransmissions) >= openingTicks;
 }
 
 /** RFC 6298 section 5.4–5.6 and RFC 5681 section 3.1; limits of TMR-RTX-01…06. */

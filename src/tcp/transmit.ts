@@ -62,6 +62,7 @@ export function transmitData(tcp: TcpContext, cb: ControlBlock, sequence: number
     }
     if (cb.busySince < 0) cb.busySince = tcp.ticks;
     d.sndMax = end;
+    if (length % cb.sendMss !== 0) cb.smallEnd = end;
     // Traffic both ways: text of ours carries the ACKs from now on.
     if (tcp.ticks - cb.lastTextAt < tcp.parameters.delayedAckTicks) cb.quickAcks = 0;
   }

@@ -160,6 +160,8 @@ export interface TcpExtensionState {
   quickAcks: number;
   /** A FIN received ahead of missing bytes: its sequence number, or null. */
   outOfOrderFin: number | null;
+  /** `ControlBlock.smallEnd`, while that is unacknowledged. */
+  smallEnd?: number;
   /** What the connection has counted, as `countersOf` orders it. */
   counters?: readonly number[];
   /** On a connection that uses ECN (RFC 3168): `EcnState` bits, and SND.MAX at the last reduction for an ECE. */

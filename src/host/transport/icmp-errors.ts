@@ -57,7 +57,9 @@ export class IcmpErrors implements IcmpReceiver {
       if (connection.path !== null) this.paths.reduceMtu(connection.path, pathMtu);
       return;
     }
-    const isUnreachable = error === IcmpError.PORT_UNREACHABLE || error === IcmpError.HOST_UNREACHABLE;
+    const { unreachableEndsOpening } = this.core.tcp.parameters.arrival;
+    const isUnreachable =
+      error === IcmpError.PORT_UNREACHABLE || (error === IcmpError.HOST_UNREACHABLE && unreachableEndsOpening);
     if (connection.state !== TcpState.SYN_SENT || !isUnreachable) connection.report(SOFT_ERRORS[error]);
     else this.transport.end(connection, error === IcmpError.PORT_UNREACHABLE ? 'ECONNREFUSED' : 'EHOSTUNREACH');
   }

@@ -50,7 +50,8 @@ function sendUnsent(tcp: TcpContext, connection: Connection, cb: ControlBlock): 
     for (const chunk of chunks) cb.sendQueue.append(chunk);
     const { urgentAhead } = connection;
     if (urgentAhead > 0) markUrgent(tcp, cb, urgentAhead);
-    else output(tcp, cb);
+    else if (!connection.shutdownRequested || state === TcpState.SYN_SENT) output(tcp, cb);
+    // Else a FIN follows at once, and rides on the last of it.
   } else {
     connection.dropUnacknowledged(connection.unsentBytes);
   }

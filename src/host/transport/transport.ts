@@ -10,7 +10,6 @@ import {
   ControlBlock,
   Disposition,
   isOvertaken,
-  isSynchronized,
   openActive,
   release,
   segmentArrives,
@@ -50,6 +49,7 @@ import { EphemeralPorts } from './ports.ts';
 import { applyRequests } from './requests.ts';
 import { checkSourceRoute, followReturnRoute, ipOptionBytes } from './source-routing.ts';
 import { choosePort, isPortFree, sequenceEnd } from './time-wait.ts';
+import { isTold } from './timed-out.ts';
 
 /** A TCP header without options, bytes. */
 const TCP_HEADER_LENGTH = 20;
@@ -468,7 +468,10 @@ export class Transport implements ConnectionOwner {
       if (connection.path !== null) this.neighbors.suspect(connection.path.neighbor);
       connection.report('excessive-retransmission');
     }
-    if (disposition & Disposition.ESTABLISHED) this.established(connection);
+    if (disposition & Disposition.ESTABLISHED) {
+      connection.cached = ownership.cb.cached; // the handshake may have rounded the receive buffer
+      this.established(connection);
+    }
     if (disposition & Disposition.PEER_CLOSED) connection.notePeerClosed();
     if (disposition & Disposition.FIN_ACKNOWLEDGED) connection.finAcknowledged = true;
     if (disposition & Disposition.TIME_WAIT) connection.close(null);
@@ -478,11 +481,7 @@ export class Transport implements ConnectionOwner {
     else if (disposition & Disposition.RESET) this.end(connection, 'ECONNRESET');
     else if (disposition & Disposition.REFUSED) this.end(connection, 'ECONNREFUSED');
     else if (disposition & (Disposition.TIMED_OUT | Disposition.MITIGATION_EXPIRED)) {
-      // Who never answered our SYN-ACK may never have sent the SYN: he hears nothing more of it.
-      const { delegated } = ownership.cb;
-      const isHalfOpen = connection.listener !== null && !isSynchronized(delegated.state);
-      const isTold = this.core.tcp.parameters.arrival.resetsOnTimeout || delegated.keepAlive.probeCount > 0;
-      if (!isHalfOpen && isTold) abort(this.core.tcp, ownership.cb);
+      if (isTold(this.core.tcp, connection, ownership.cb)) abort(this.core.tcp, ownership.cb);
       if (connection.path !== null) this.paths.acquit(connection.path);
       this.end(connection, 'ETIMEDOUT');
     }
