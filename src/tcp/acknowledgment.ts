@@ -24,6 +24,7 @@ import { after, atOrAfter, atOrBefore, before } from './sequence.ts';
 import { TcpState } from './state.ts';
 import { noteDuplicateSack } from './undo.ts';
 import { TcpConstantFlag } from './variables.ts';
+import { mayGrow } from './window-usage.ts';
 
 /** RFC 5961 section 5.2 (RFC5961-5.2-1; RFC 9293 MAY-12): SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT, where SND.NXT is all that was ever sent. */
 export function isPlausibleAck(cb: ControlBlock, header: TcpHeader): boolean {
@@ -146,7 +147,7 @@ function newAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
     if (flight === null) recoveryAck(tcp, cb, advanced);
   } else {
     d.dupAckCount = 0;
-    if (cb.cwndLimited && !echoes) {
+    if (!echoes && mayGrow(cb)) {
       const wanted = tcp.parameters.hystart && d.cWnd < d.ssThresh;
       const roundTrip = wanted ? roundTripOfAck(tcp, cb, header, measured) : 0;
       cb.congestion.onAcknowledged(d, advanced, cb.sendMss, cb.rtt.srtt, tcp.now, roundTrip);

@@ -108,6 +108,9 @@ export class ControlBlock extends ControlFlags {
   /** Since when something else than cWnd limits the sender, microseconds; -1 while cWnd does (RFC 9438 section 5.8). */
   unlimitedSince = -1;
 
+  /** Most bytes in flight in the window of data that ends at `usageEnd`, when cWnd is not what limits the sender. */
+  usedWindow = 0;
+  usageEnd = 0;
   /** `EcnState` bits (RFC 3168). */
   ecn = 0;
   /** SND.MAX when the window was reduced for an ECE last. */

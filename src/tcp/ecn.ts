@@ -126,6 +126,7 @@ export function ecnAcknowledged(cb: ControlBlock, echoes: boolean): void {
  */
 export function reduceForEcho(tcp: TcpContext, cb: ControlBlock, flightSize: number): void {
   const d = cb.delegated;
+  cb.undo = null; // what the network says of itself is not taken back (RFC 4015 section 3.2)
   if (isReduced(cb)) return;
   tcp.statistics.congestionResponses++;
   const previous = d.cWnd;

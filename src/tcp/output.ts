@@ -13,6 +13,7 @@ import { after, before } from './sequence.ts';
 import { isSynchronized, TcpState } from './state.ts';
 import { owesSackBlocks, sendAck, transmitData } from './transmit.ts';
 import { TcpCachedFlag, TIMER_NOT_RUNNING } from './variables.ts';
+import { noteWindowUse } from './window-usage.ts';
 
 /** Sends what the connection owes and may send, and arms its timers. Safe to call at any time and in any state. */
 export function output(tcp: TcpContext, cb: ControlBlock): void {
@@ -33,15 +34,14 @@ export function output(tcp: TcpContext, cb: ControlBlock): void {
 /** Sends from SND.NXT on, and notes what ended it: the congestion window, or anything else. */
 function outputFromNext(tcp: TcpContext, cb: ControlBlock): void {
   restartAfterIdle(tcp, cb);
-  cb.cwndLimited = false;
-  const { flight } = cb;
-  if (flight === null || sendLost(tcp, cb, flight)) fillWindows(tcp, cb);
-  else cb.cwndLimited = true;
+  const { flight, delegated: d } = cb;
+  const { sndMax } = d;
+  const blocked = flight === null || sendLost(tcp, cb, flight) ? fillWindows(tcp, cb) : true;
   if (cb.flight !== null) {
     if (cb.inRecovery && tcp.parameters.lossDetection === 'dupack') sendHoles(tcp, cb, cb.flight);
     if (cb.flight.reschedulesProbe) scheduleLossProbe(tcp, cb, cb.flight);
   }
-  if (!cb.cwndLimited) {
+  if (!noteWindowUse(cb, blocked, d.sndMax !== sndMax)) {
     if (cb.unlimitedSince < 0) cb.unlimitedSince = tcp.now;
   } else if (cb.unlimitedSince >= 0) {
     // CUBIC's clock stood still while the application, or the peer's window, was the limit (RFC 9438 section 5.8).
@@ -52,31 +52,32 @@ function outputFromNext(tcp: TcpContext, cb: ControlBlock): void {
 
 /**
  * New data, and without SACK first what a timeout rolled back, as far as the windows allow: under a window that has shrunk,
- * old data within it and nothing new (RFC 9293 section 3.8.6, SHLD-15, SHLD-16).
+ * old data within it and nothing new (RFC 9293 section 3.8.6, SHLD-15, SHLD-16). Answers whether cWnd has kept something back.
  */
-function fillWindows(tcp: TcpContext, cb: ControlBlock): void {
+function fillWindows(tcp: TcpContext, cb: ControlBlock): boolean {
   const d = cb.delegated;
-  if (cb.ecn !== 0 && isHeldByEcho(cb)) return;
+  let blocked = false;
+  if (cb.ecn !== 0 && isHeldByEcho(cb)) return true;
   for (;;) {
     const offset = (d.sndNxt - d.sndUna) | 0;
     const unsent = cb.sendQueue.length - offset;
     const finDue = finPending(cb) && unsent >= 0;
-    if (unsent <= 0 && !finDue) return;
+    if (unsent <= 0 && !finDue) return blocked;
     const windowRoom = d.sndWnd - offset;
     const congestionRoom = d.cWnd + cb.limitedTransmitBytes - bytesInFlight(cb);
-    if (congestionRoom < unsent && congestionRoom < windowRoom) cb.cwndLimited = true;
+    if (congestionRoom < unsent && congestionRoom < windowRoom) blocked = true;
     // A link that cuts segments would repeat the urgent pointer in every piece, where it means another place.
     const limit = cb.urgentPending ? cb.sendMss : cb.segmentLimit;
     let length = Math.min(unsent, windowRoom, congestionRoom, limit);
     if (length <= 0) {
       // A FIN alone needs room in the peer's window, but none in ours: its one octet cannot congest anything.
       if (unsent === 0 && finDue && windowRoom > 0) transmitData(tcp, cb, d.sndNxt, 0, true);
-      return;
+      return blocked;
     }
     // CWR belongs on one segment, and not on all that a link would make of a large one (RFC 3168 section 6.1.2).
     if (cb.ecn & EcnState.REDUCED) length = Math.min(length, cb.sendMss);
     if (length > cb.sendMss) length -= length % cb.sendMss; // full-sized segments whenever possible (RFC 9293 SHLD-28)
-    if (!worthSending(tcp, cb, length, unsent, windowRoom)) return;
+    if (!worthSending(tcp, cb, length, unsent, windowRoom)) return blocked;
     transmitData(tcp, cb, d.sndNxt, length, finDue && length === unsent && windowRoom > length);
   }
 }

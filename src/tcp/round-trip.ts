@@ -42,11 +42,16 @@ function echoedRoundTrip(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): 
 const FINE_TICKS_PER_SECOND = 1000;
 
 /**
- * The round trip of an ACK for HyStart++, which needs many in each round and not one (RFC 9406 section 4.2).
+ * The round trip of an ACK for HyStart++, which needs many in each round and not one (RFC 9406 section 4.2): of the segment
+ * sent last among those that it covers, when their times are recorded.
  *
  * @param measured what `measureRoundTrip` has made of the ACK
  */
 export function roundTripOfAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader, measured: number): number {
+  if (cb.flight !== null) {
+    const { deliveredTime, deliveredRetransmitted } = cb.flight.record;
+    if (Number.isFinite(deliveredTime) && !deliveredRetransmitted) return Math.max(1, tcp.now - deliveredTime);
+  }
   if (measured > 0 || tcp.parameters.ticksPerSecond < FINE_TICKS_PER_SECOND) return measured;
   return echoedRoundTrip(tcp, cb, header);
 }

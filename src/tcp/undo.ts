@@ -7,6 +7,7 @@
 import type { TcpHeader } from '../wire/tcp-header.ts';
 import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
+import { EcnState } from './ecn.ts';
 import { FrtoStep } from './flight-state.ts';
 import { seenReordering } from './reordering.ts';
 import { before } from './sequence.ts';
@@ -99,6 +100,7 @@ export function undoReduction(tcp: TcpContext, cb: ControlBlock, undo: Undo): vo
   d.retransmit.count = 0;
   d.dupAckCount = 0;
   d.sndNxt = d.sndMax;
+  cb.ecn &= ~EcnState.REDUCED;
   cb.undo = null;
   cb.inRecovery = false;
   cb.timeoutRecovery = false;
