@@ -19,15 +19,16 @@ interface OpenLink {
 /** How often `settled` looks, milliseconds. */
 const SETTLE_MILLISECONDS = 5;
 
-/** How long what has arrived before a link failed may take until it is processed, milliseconds. */
-const FAILURE_MILLISECONDS = 50;
+/** How often a host is looked at whose link has failed, and without any progress, until everything is processed that had arrived. */
+const IDLE_LOOKS = 50;
+const LOOK_MILLISECONDS = 1;
 
 /** A host, its link and what drives them. */
 export class LinkHost {
   readonly host: Host;
   /** The name of the link, as the kernel knows it. */
   readonly linkName: string;
-  /** Rejects when the link fails; never resolves. */
+  /** Rejects when the link has failed, and what had arrived before is processed; never resolves. */
   readonly failed: Promise<never>;
   private readonly runtime: NodeRuntime;
   private readonly link: OpenLink;
@@ -41,8 +42,7 @@ export class LinkHost {
     this.failed = new Promise<never>((_, reject) => {
       link.port.onFailure = (error) => {
         const failure = new CommandFailure(describeLoss(link.port.name, error));
-        // What came before may be all that was missing: a peer that is done closes its end.
-        setTimeout(() => reject(failure), FAILURE_MILLISECONDS);
+        void this.idle().then(() => reject(failure));
       };
     });
     // Whoever does not wait for it any more has ended the command already.
@@ -100,6 +100,34 @@ export class LinkHost {
       while (this.hasUnfinished()) await new Promise((resolve) => setTimeout(resolve, SETTLE_MILLISECONDS));
     } finally {
       runtime.unref();
+    }
+  }
+
+  /**
+   * Waits for `work` on an open connection. A link that fails meanwhile fails it, unless what had arrived was all that was
+   * missing: a peer that is done closes its end, and what it has sent may still have to be read.
+   */
+  async finish(work: Promise<void>): Promise<void> {
+    const lost = this.failed.catch((failure: unknown) => {
+      if (this.hasUnfinished()) throw failure;
+      return work;
+    });
+    await Promise.race([work, lost]);
+  }
+
+  /** Resolves when nothing moves any more. Who reads slowly is waited for: what it reads may make room for an end that came. */
+  private async idle(): Promise<void> {
+    let before = -1;
+    for (let looks = 0; looks < IDLE_LOOKS; looks++) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MILLISECONDS));
+      let unread = 0;
+      let received = 0;
+      for (const { unreadBytes, counters } of this.host.stack.connections()) {
+        unread += unreadBytes;
+        received += counters.bytesReceived;
+      }
+      if (unread > 0 || received !== before) looks = 0;
+      before = received;
     }
   }
 

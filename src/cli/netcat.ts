@@ -41,8 +41,7 @@ export function addNetcatCommands(program: Command): void {
 function runConnect(address: string, port: number, options: NetcatOptions): Promise<void> {
   return onLink(options, async (linkHost) => {
     const socket = connect(linkHost.host, { host: address, port, allowHalfOpen: true });
-    await relay(socket);
-    await linkHost.settled();
+    await linkHost.finish(relay(socket, linkHost));
   });
 }
 
@@ -52,21 +51,20 @@ function runListen(port: number, options: NetcatOptions): Promise<void> {
     const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve));
     server.listen(port);
     console.error(`listening on port ${port}`);
-    const socket = await accepted;
+    const socket = await Promise.race([accepted, linkHost.failed]);
     server.close();
-    await relay(socket);
-    await linkHost.settled();
+    await linkHost.finish(relay(socket, linkHost));
   });
 }
 
-/** Runs `work` with a host on the link, until it is done, the link fails, or somebody interrupts it. */
+/** Runs `work` with a host on the link, until it is done, or somebody interrupts it. */
 async function onLink(options: NetcatOptions, work: (linkHost: LinkHost) => Promise<void>): Promise<void> {
   const linkHost = await LinkHost.open(options.link, options, { offloadPolicy: 'auto' });
   const signal = interrupted().then((name) => {
     throw new Interruption(name);
   });
   try {
-    await Promise.race([work(linkHost), signal, linkHost.failed]);
+    await Promise.race([work(linkHost), signal]);
   } finally {
     await linkHost.close();
     // Nobody reads it any more: it must not keep the process.
@@ -74,17 +72,17 @@ async function onLink(options: NetcatOptions, work: (linkHost: LinkHost) => Prom
   }
 }
 
-/** Copies both ways, each until its end; half closed connections go on the other way. */
-async function relay(socket: Socket): Promise<void> {
+/** Copies both ways, each until its end, and until the peer has everything; half closed connections go on the other way. */
+async function relay(socket: Socket, linkHost: LinkHost): Promise<void> {
   const ended = finished(socket);
   try {
     await Promise.all([pipeline(process.stdin, socket), pipeline(socket, process.stdout, { end: false }), ended]);
   } catch (error) {
     // A peer that closes both ways leaves input over that nobody wants.
-    if ((error as NodeJS.ErrnoException).code === 'EPIPE' && socket.readableEnded) return;
     const { code, message } = error as SocketError;
-    throw new CommandFailure(describe(code, message));
+    if (code !== 'EPIPE' || !socket.readableEnded) throw new CommandFailure(describe(code, message));
   }
+  await linkHost.settled();
 }
 
 function describe(code: string | undefined, message: string): string {
