@@ -1,4 +1,7 @@
-/** A port with a gate for each connection: frames that are sent wait at a closed one, so that a test decides who was first. */
+/**
+ * A port with a gate for each connection, so that a test decides who was first. At a closed gate waits what is sent from the
+ * first FIN on; what comes before it passes, for the FIN may have to wait for its acknowledgment.
+ */
 import { discardFrame, type LinkPort } from '../../src/link/index.ts';
 import { EtherType, readUint16, TcpFlag } from '../../src/wire/index.ts';
 
@@ -10,7 +13,7 @@ export class GatePort implements LinkPort {
   onReceive: (frame: Uint8Array, checksumValid?: boolean) => void = discardFrame;
   private readonly inner: LinkPort;
   private readonly closed = new Map<number, (() => void)[]>();
-  private readonly waiting = new Map<number, () => void>();
+  private readonly heard = new Map<number, () => void>();
 
   constructor(inner: LinkPort) {
     this.inner = inner;
@@ -33,17 +36,17 @@ export class GatePort implements LinkPort {
     return this.inner.segmentationOffload === true;
   }
 
-  /** Holds what is sent from or to the TCP port. Resolves when a FIN waits. */
+  /** Holds the FIN of the connection from or to the TCP port. Resolves when it waits. */
   close(port: number): Promise<void> {
     this.closed.set(port, []);
-    return new Promise((resolve) => this.waiting.set(port, resolve));
+    return new Promise((resolve) => this.heard.set(port, resolve));
   }
 
   /** Lets everything pass, what has waited first. */
   open(port: number): void {
     const held = this.closed.get(port) ?? [];
     this.closed.delete(port);
-    this.waiting.delete(port);
+    this.heard.delete(port);
     for (const send of held) send();
   }
 
@@ -59,12 +62,14 @@ export class GatePort implements LinkPort {
     const at = readUint16(frame, 12) === EtherType.IPV4 ? IPV4_SEGMENT : IPV6_SEGMENT;
     // Anything shorter is no TCP segment.
     const port = frame.length < at + 20 ? -1 : this.gateOf(frame, at);
-    if (port < 0) {
+    const held = this.closed.get(port);
+    const isFin = held !== undefined && (frame[at + 13] & TcpFlag.FIN) !== 0;
+    if (held === undefined || (held.length === 0 && !isFin)) {
       send();
       return;
     }
-    this.closed.get(port)?.push(send);
-    if ((frame[at + 13] & TcpFlag.FIN) !== 0) this.waiting.get(port)?.();
+    held.push(send);
+    this.heard.get(port)?.();
   }
 
   /** The closed gate that the segment comes to, -1 for none. */
