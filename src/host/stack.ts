@@ -308,6 +308,16 @@ export class HostStack {
     this.outgoingTail = list;
   }
 
+  /** The adapter is done with frames: their lists, and the memory of large segments, are used again. */
+  private framesSent(chain: NetBufferList): void {
+    if (this.binding.adapter.copiesFrames) {
+      for (const list of netBufferListsOf(chain)) {
+        if (list.tcpLargeSendMss > 0) this.core.buffers.release(contiguousBytes(list.firstNetBuffer));
+      }
+    }
+    this.framePool.freeChain(chain);
+  }
+
   private flush(): void {
     const chain = this.outgoing;
     if (chain === null) return;
@@ -375,7 +385,7 @@ export class HostStack {
     return {
       chimney: () => this.chimney,
       framesReceived: (chain, flags) => this.framesReceived(chain, flags),
-      framesSent: (chain) => this.framePool.freeChain(chain),
+      framesSent: (chain) => this.framesSent(chain),
       statusIndicated: (indication) => this.chimney.status.indicated(indication),
       oidRequestComplete: (request, status) => this.chimney.oidRequestComplete(request, status),
       unbound: () => this.adapterGone(),

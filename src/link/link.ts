@@ -3,8 +3,8 @@
 /**
  * One end of a link. A frame is a whole Ethernet frame without frame check sequence.
  *
- * Ownership: a frame given to `send` belongs to the link and must not be written to afterwards; a frame given to `onReceive`
- * belongs to the receiver, who may keep it and views into it.
+ * Ownership: a frame given to `send` belongs to the link and must not be written to afterwards, unless the link copies
+ * frames; a frame given to `onReceive` belongs to the receiver, who may keep it and views into it.
  */
 export interface LinkPort {
   /** For people: traces and counters. */
@@ -19,6 +19,8 @@ export interface LinkPort {
   onReceive: (frame: Uint8Array, checksumValid?: boolean) => void;
   /** Whether frames may come with `checksumValid`, and longer than the MTU. Absent: no. */
   readonly receiveOffload?: boolean;
+  /** Nobody looks at a frame any more when `send` or `sendSegmented` has returned: its memory is the sender's. Absent: no. */
+  readonly copiesFrames?: boolean;
   /** Hands over a frame. Never blocks and never fails: a link that cannot take a frame loses it and counts it. */
   send(frame: Uint8Array): void;
   /** Whether the link completes checksums and cuts segments: whether `sendSegmented` may be called. Absent: no. */

@@ -44,6 +44,11 @@ abstract class ObservingPort implements LinkPort {
     return this.#inner.segmentationOffload === true;
   }
 
+  /** Who observes copies what he keeps. */
+  get copiesFrames(): boolean {
+    return this.#inner.copiesFrames === true;
+  }
+
   send(frame: Uint8Array): void {
     this.observe('outbound', frame);
     this.#inner.send(frame);

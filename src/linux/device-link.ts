@@ -51,6 +51,8 @@ export class DeviceLink implements LinkPort, Stepped {
   readonly mtu: number;
   readonly segmentationOffload: boolean;
   readonly receiveOffload: boolean;
+  /** A write is over, one way or the other, when the system call has returned. */
+  readonly copiesFrames = true;
   readonly counters = new DeviceCounters();
   onReceive: (frame: Uint8Array, checksumValid?: boolean) => void = discardFrame;
   /** Called when frames have arrived outside of `advance`. */

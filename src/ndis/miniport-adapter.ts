@@ -27,6 +27,11 @@ export interface MiniportAttributes<A extends object> {
    * path (`NetBufferList.tcpLargeSendMss`). Absent: it does neither.
    */
   readonly taskOffload?: boolean;
+  /**
+   * When a send on the ordinary path completes, nobody looks at its frames any more: the sender may write to their memory.
+   * Absent: receivers of the frames may have kept views of them.
+   */
+  readonly copiesFrames?: boolean;
   /** Connection offload in force after start, and what the hardware could do; null when there is none. */
   readonly defaultConnectionOffload: TcpConnectionOffload | null;
   readonly hardwareConnectionOffload: TcpConnectionOffload | null;
@@ -94,6 +99,11 @@ export class MiniportAdapter<A extends object = object> {
   /** Whether the adapter completes checksums and cuts segments. @throws Error before `setMiniportAttributes`. */
   get taskOffload(): boolean {
     return this.required().taskOffload === true;
+  }
+
+  /** Whether the memory of a frame is the sender's when its send completes. @throws Error before `setMiniportAttributes`. */
+  get copiesFrames(): boolean {
+    return this.required().copiesFrames === true;
   }
 
   /** Answer to OID_TCP_CONNECTION_OFFLOAD_CURRENT_CONFIG; null when the adapter cannot offload. */

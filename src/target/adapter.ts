@@ -95,6 +95,8 @@ export class SoftwareAdapter {
       macAddress: this.options.macAddress,
       mtu: this.options.link.mtu,
       taskOffload: this.options.link.segmentationOffload === true,
+      // A channel with delays completes a send before the frame is on the link.
+      copiesFrames: this.options.link.copiesFrames === true && this.options.channel === undefined,
       channel: this.channel.miniport,
       capabilities: this.capabilities,
       onInitialize: (miniport: TargetMiniport) => {
@@ -114,13 +116,14 @@ export class SoftwareAdapter {
       const { channel, nic, miniport } = this;
       nic.setTime(nowMicroseconds);
       for (let round = 0; round < MAXIMUM_ROUNDS; round += 1) {
+        // Before the messages: within one thread, what is completed has then been on the link.
+        const sent = miniport?.ordinary.takeSent() ?? null;
         const messages = channel.nextDeadline() <= nowMicroseconds;
         if (messages) channel.advance(nowMicroseconds);
         const nicWork = nic.nextDeadline() <= nowMicroseconds;
         if (nicWork) nic.advance(nowMicroseconds);
-        const sent = miniport?.ordinary.hasWork === true;
-        if (sent) miniport?.ordinary.advance();
-        if (!messages && !nicWork && !sent) return;
+        if (sent !== null) miniport?.ordinary.complete(sent);
+        if (!messages && !nicWork && sent === null) return;
       }
     } finally {
       this.advancing = false;

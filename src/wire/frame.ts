@@ -18,6 +18,11 @@ const LARGE_SLAB_BYTES = 1024 * 1024;
 /** Frames above a quarter of a large slab get a buffer of their own: they would waste too much of the slab's rest. */
 const LARGEST_SHARED = LARGE_SLAB_BYTES / 4;
 
+/** Room for the largest IP packet with tagged Ethernet header, and the misalignment: a buffer that is used again. */
+const REUSED_BYTES = 65_535 + 20;
+/** Most buffers kept for use again: a window of large segments. */
+const MAXIMUM_SPARE = 64;
+
 /**
  * Frames start at 2 modulo 8. The 14 or 18 bytes of an Ethernet header then put the IP header, the TCP header and the payload
  * on multiples of 4, where checksums and copies are fastest.
@@ -25,8 +30,9 @@ const LARGEST_SHARED = LARGE_SLAB_BYTES / 4;
 const FRAME_MISALIGNMENT = 2;
 
 /**
- * Carves frames out of slabs. Memory is never used twice: whoever gets a frame may keep the view for as long as he likes, and
- * the garbage collector frees a slab after its last frame. One instance per stack; no locking, no release.
+ * Carves frames out of slabs. Memory is not used twice: whoever gets a frame may keep the view for as long as he likes, and
+ * the garbage collector frees a slab after its last frame. The exception is a large segment whose owner says, by
+ * `release`, that nobody has kept a view of it. One instance per stack; no locking.
  */
 export class FrameBuffers {
   /** Reused by `buildTcpFrame` of the same owner; holds nothing between calls. */
@@ -37,6 +43,9 @@ export class FrameBuffers {
   #next = 0;
   #largeSlab = new ArrayBuffer(0);
   #nextLarge = 0;
+  /** Somebody releases large segments: they get buffers that can be used again. */
+  #reuses = false;
+  readonly #spare: ArrayBuffer[] = [];
 
   /** A zeroed view of `length` bytes that belongs to the caller. */
   allocate(length: number): Uint8Array {
@@ -48,6 +57,26 @@ export class FrameBuffers {
     }
     this.#next = ((start + length + 7 - FRAME_MISALIGNMENT) & ~7) + FRAME_MISALIGNMENT;
     return new Uint8Array(this.#slab, start, length);
+  }
+
+  /** A view of `length` bytes with any content that belongs to the caller, until he gives it to `release`. */
+  allocateSegment(length: number): Uint8Array {
+    if (length <= LARGEST_SMALL || !this.#reuses || length + FRAME_MISALIGNMENT > REUSED_BYTES) {
+      return this.allocate(length);
+    }
+    const buffer = this.#spare.pop() ?? new ArrayBuffer(REUSED_BYTES);
+    return new Uint8Array(buffer, FRAME_MISALIGNMENT, length);
+  }
+
+  /**
+   * Takes back the memory of a frame that `buildTcpFrame` has built with these buffers, to use it again. Nobody may look at
+   * the frame, or a part of it, from then on. Small ones are left to the garbage collector.
+   */
+  release(frame: Uint8Array): void {
+    if (frame.length <= LARGEST_SMALL) return;
+    this.#reuses = true;
+    const buffer = frame.buffer as ArrayBuffer;
+    if (buffer.byteLength === REUSED_BYTES && this.#spare.length < MAXIMUM_SPARE) this.#spare.push(buffer);
   }
 
   #allocateLarge(length: number): Uint8Array {
@@ -132,7 +161,7 @@ export function buildTcpFrame(
   if (family === 4 ? totalLength > IPV4_MAXIMUM_TOTAL_LENGTH : segmentLength > IPV6_MAXIMUM_PAYLOAD) {
     throw new RangeError(`an IPv${family} packet of ${totalLength} bytes`);
   }
-  const frame = buffers.allocate(linkLength + totalLength);
+  const frame = buffers.allocateSegment(linkLength + totalLength);
   const etherType = family === 4 ? EtherType.IPV4 : EtherType.IPV6;
   writeEthernet(frame, 0, route.destination, route.source, etherType, vlanId, userPriority);
   const tcpOffset =

@@ -21,17 +21,26 @@ import {
 /** Wraps a port that takes frames of its MTU only. Counts what it was asked for, and throws where that makes no sense. */
 export class SegmentingPort implements LinkPort {
   readonly segmentationOffload = true;
+  readonly copiesFrames: boolean;
   onReceive: (frame: Uint8Array, checksumValid?: boolean) => void = discardFrame;
   plainFrames = 0;
   /** Segments left to the link, those that had to be cut, and the longest of them in bytes of text. */
   segments = 0;
   cutSegments = 0;
   longestText = 0;
+  /** Segments that had to be cut and came in memory in which another one had come. */
+  inUsedMemory = 0;
+  /** Where in which buffers segments have come. */
+  private readonly places = new Map<ArrayBufferLike, Set<number>>();
   private readonly inner: LinkPort;
 
-  /** @param vouch say of every frame received that its checksum is good, and spoil the checksum */
-  constructor(inner: LinkPort, vouch: boolean) {
+  /**
+   * @param vouch say of every frame received that its checksum is good, and spoil the checksum
+   * @param copies say that frames are the sender's again when they are sent
+   */
+  constructor(inner: LinkPort, vouch: boolean, copies = false) {
     this.inner = inner;
+    this.copiesFrames = copies;
     inner.onReceive = (frame) => {
       const isTcp = frame[12] === 8 && frame[13] === 0 && frame[23] === IpProtocol.TCP;
       if (vouch && isTcp) writeUint16(frame, 50, 0xdead);
@@ -49,7 +58,7 @@ export class SegmentingPort implements LinkPort {
 
   send(frame: Uint8Array): void {
     this.plainFrames++;
-    this.inner.send(frame);
+    this.inner.send(this.copiesFrames ? frame.slice() : frame);
   }
 
   sendSegmented(frame: Uint8Array, segmentSize: number): void {
@@ -64,7 +73,12 @@ export class SegmentingPort implements LinkPort {
     if (segmentSize < 1) throw new Error(`segments of ${segmentSize} bytes`);
     this.segments++;
     this.longestText = Math.max(this.longestText, tcp.payloadLength);
-    if (tcp.payloadLength > segmentSize) this.cutSegments++;
+    if (tcp.payloadLength > segmentSize) {
+      this.cutSegments++;
+      const places = this.places.get(frame.buffer) ?? new Set();
+      if (places.has(frame.byteOffset)) this.inUsedMemory++;
+      this.places.set(frame.buffer, places.add(frame.byteOffset));
+    }
     const sequence = readInt32(frame, ip.payloadOffset + 4);
     let done = 0;
     do {

@@ -19,11 +19,11 @@ interface Pair {
   readonly far: Host;
 }
 
-function pair(loss: number, vouch: boolean): Pair {
+function pair(loss: number, vouch: boolean, copies = false): Pair {
   const runtime = new NodeRuntime();
   const wire = new MemoryWire({ now: () => runtime.now(), both: { loss }, seed: 3 });
   runtime.add(wire);
-  const port = new SegmentingPort(wire.a, vouch);
+  const port = new SegmentingPort(wire.a, vouch, copies);
   const common = { runtime, prefixLength: 24, offloadPolicy: 'never', verify: true } as const;
   const near = new Host({ ...common, name: 'near', link: port, address: '192.0.2.1', macAddress: '02:00:00:00:00:01' });
   const far = new Host({ ...common, name: 'far', link: wire.b, address: '192.0.2.2', macAddress: '02:00:00:00:00:02' });
@@ -71,6 +71,23 @@ describe('a link with segmentation offload', () => {
       });
     }
   }
+
+  for (const moves of ['none', 'down', 'churn'] as const) {
+    it(`that copies frames gets them in memory that was used before (moves: ${moves})`, async () => {
+      const hosts = pair(0, true, true);
+      await echo(hosts, 4 * MEBIBYTE, moves);
+      const { port } = hosts;
+      expect(port.cutSegments).toBeGreaterThan(50);
+      expect(port.inUsedMemory).toBeGreaterThan(10);
+    });
+  }
+
+  it('that may keep frames never gets two in the same memory', async () => {
+    const hosts = pair(0, true, false);
+    await echo(hosts, 4 * MEBIBYTE, 'churn');
+    expect(hosts.port.cutSegments).toBeGreaterThan(50);
+    expect(hosts.port.inUsedMemory).toBe(0);
+  });
 
   it('loses segments, and no byte', async () => {
     const hosts = pair(0.02, true);

@@ -154,4 +154,44 @@ describe('FrameBuffers', () => {
     expect(buffers.allocate(60).buffer).toBe(first.buffer);
     expect(buffers.allocate(0).length).toBe(0);
   });
+
+  test('large segments are used again when they are released, and only then', () => {
+    const buffers = new FrameBuffers();
+    const kept = buffers.allocateSegment(60_000);
+    expect(buffers.allocateSegment(60_000).buffer).toBe(kept.buffer);
+    buffers.release(kept); // it shares its slab: nothing but the wish is taken from it
+    const [a, b] = [buffers.allocateSegment(60_000), buffers.allocateSegment(65_549)];
+    expect(a.buffer).not.toBe(kept.buffer);
+    expect(b.buffer).not.toBe(a.buffer);
+    buffers.release(a);
+    const again = buffers.allocateSegment(20_000);
+    expect([again.buffer === a.buffer, again.length, (again.byteOffset + 14) % 8]).toEqual([true, 20_000, 0]);
+    expect(buffers.allocateSegment(20_000).buffer).not.toBe(a.buffer);
+    expect(buffers.allocate(60_000).every((byte) => byte === 0)).toBe(true);
+  });
+
+  test('small frames, and those that are too large, are not used again', () => {
+    const buffers = new FrameBuffers();
+    buffers.release(buffers.allocateSegment(60_000));
+    for (const length of [1514, 70_000]) {
+      const frame = buffers.allocateSegment(length);
+      expect(frame.length).toBe(length);
+      buffers.release(frame);
+      const next = buffers.allocateSegment(length);
+      expect(next.buffer === frame.buffer && next.byteOffset === frame.byteOffset).toBe(false);
+    }
+  });
+
+  test('a segment is built whole in memory that was used before', () => {
+    const payload = new Uint8Array(40_000).map((_, index) => index * 7);
+    const fresh = buildTcpFrame(new FrameBuffers(), ROUTE, 5, dataHeader(), payloadOf(payload), 0, 40_000);
+    const buffers = new FrameBuffers();
+    buffers.release(buffers.allocateSegment(60_000));
+    const used = buffers.allocateSegment(60_000);
+    used.fill(0xff);
+    buffers.release(used);
+    const built = buildTcpFrame(buffers, ROUTE, 5, dataHeader(), payloadOf(payload), 0, 40_000);
+    expect(built.buffer).toBe(used.buffer);
+    expect(Buffer.compare(built, fresh)).toBe(0);
+  });
 });

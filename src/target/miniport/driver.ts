@@ -28,6 +28,8 @@ export interface TargetConfiguration {
   readonly mtu: number;
   /** The link completes checksums and cuts segments. */
   readonly taskOffload: boolean;
+  /** Nobody looks at the frames of a send any more when it completes. */
+  readonly copiesFrames: boolean;
   readonly channel: Channel<ToNic, ToMiniport>;
   readonly capabilities: TargetCapabilities;
   /** Called with the adapter context once it exists. */
@@ -73,6 +75,7 @@ export const targetDriver: MiniportDriverCharacteristics<TargetMiniport> = {
       macAddress: configuration.macAddress.bytes,
       mtuSize: configuration.mtu,
       taskOffload: configuration.taskOffload,
+      copiesFrames: configuration.copiesFrames,
       defaultConnectionOffload: offload,
       hardwareConnectionOffload: offload,
     });

@@ -32,7 +32,7 @@ export class OrdinaryPath {
     return this.sent !== null;
   }
 
-  /** Sends every frame of the lists. The frames are referenced and not written again; the lists complete in `advance`. */
+  /** Sends every frame of the lists. The frames are referenced and not written again before their lists complete. */
   send(head: NetBufferList): void {
     for (const list of netBufferListsOf(head)) {
       for (let buffer: NetBuffer | null = list.firstNetBuffer; buffer !== null; buffer = buffer.next) {
@@ -49,12 +49,16 @@ export class OrdinaryPath {
     }
   }
 
-  /** Completes what was sent. */
-  advance(): void {
+  /** Takes what was sent until now and is not completed. */
+  takeSent(): NetBufferList | null {
     const { sent } = this;
-    if (sent === null) return;
     this.sent = null;
     this.sentLast = null;
+    return sent;
+  }
+
+  /** Completes lists that `takeSent` has answered. */
+  complete(sent: NetBufferList): void {
     this.adapter.sendNetBufferListsComplete(sent);
   }
 

@@ -50,6 +50,7 @@ export class NicConnectionOwner implements ConnectionOwner {
     );
     count(core, connection, header, payloadLength);
     core.sendFrame(frame, core.segmentation ? Math.max(1, cb.sendMss) : 0);
+    if (core.options.link.copiesFrames === true) buffers.release(frame);
   }
 
   deliver(cb: ControlBlock, buffer: Uint8Array, offset: number, length: number): void {

@@ -8,13 +8,15 @@ import type { ConnectionContext, NeighborContext, PathContext } from './contexts
 import { FlowTable } from './flow-table.ts';
 import { NicStatistics } from './statistics.ts';
 
-/** The link that the NIC owns. `send` never blocks; a frame handed over is not changed any more. */
+/** The link that the NIC owns. `send` never blocks; a frame handed over is not changed any more, unless `copiesFrames`. */
 export interface TargetLink {
   send(frame: Uint8Array): void;
   /** Set by the NIC: called with every frame that arrives, and whether its TCP checksum needs no verification. */
   onReceive: (frame: Uint8Array, checksumValid?: boolean) => void;
   /** Whether `sendSegmented` may be called; absent: no. */
   readonly segmentationOffload?: boolean;
+  /** Nobody looks at a frame any more when the call that sends it has returned; absent: somebody may. */
+  readonly copiesFrames?: boolean;
   /**
    * Sends a TCP segment whose checksum field holds the partial sum of its pseudo header; the link completes it, and cuts
    * text of more than `segmentSize` bytes.
