@@ -44,7 +44,7 @@ describe('chimney packetdrill', () => {
     const wrong = await chimney('packetdrill', file('wrong.pkt'));
     expect([wrong.code, wrong.stderr.split('\n')[0]]).toEqual([
       2,
-      `${file('wrong.pkt')}:1: expected the flags of a TCP segment, letters of "FSRPUEW.", not "Q 0:0(0)"`,
+      `${file('wrong.pkt')}:1: expected the flags of a TCP segment, letters of "FSRPUEWA.", not "Q 0:0(0)"`,
     ]);
     const option = await chimney('packetdrill', '--tolerance=1', file('good.pkt'));
     expect([option.code, option.stderr]).toEqual([
