@@ -2,6 +2,7 @@
 import { ADDRCONFIG, type LookupAddress, lookup as systemLookup } from 'node:dns';
 import { getDefaultAutoSelectFamily, getDefaultAutoSelectFamilyAttemptTimeout, isIP } from 'node:net';
 import {
+  addressBlocked,
   connectAttemptsError,
   invalidAddressFamily,
   invalidArgType,
@@ -189,6 +190,11 @@ function inOrder(addresses: readonly LookupAddress[]): LookupAddress[] {
   return ordered;
 }
 
+/** Why an address is not tried: the socket's block list has it. Null when nothing is against it. */
+function blocked(socket: Socket, { address, family }: LookupAddress): (Error & { code: string }) | null {
+  return socket.blockList?.check(address, family === 6 ? 'ipv6' : 'ipv4') === true ? addressBlocked(address) : null;
+}
+
 function familyName(family: number): 'IPv4' | 'IPv6' {
   return family === 6 ? 'IPv6' : 'IPv4';
 }
@@ -231,6 +237,12 @@ function connectError(code: string, plan: Plan, address: string, localAddress: s
 
 /** One address, one attempt. */
 function attempt(socket: Socket, plan: Plan, candidate: LookupAddress): void {
+  const refusal = blocked(socket, candidate);
+  if (refusal !== null) {
+    socket.emit('connectionAttempt', candidate.address, plan.port, candidate.family);
+    socket.destroy(refusal);
+    return;
+  }
   const refused = start(socket, plan, candidate, plan.localAddress, (error) => {
     if (socket.destroyed) return;
     if (error === null) socket._connected();
@@ -268,6 +280,11 @@ class Attempts {
     }
     const number = this.current++;
     const candidate = candidates[number];
+    const refusal = blocked(socket, candidate);
+    if (refusal !== null) {
+      this.failed(candidate, refusal);
+      return;
+    }
     if (number > 0) socket._replaceHandle();
     socket.autoSelectFamilyAttemptedAddresses?.push(`${candidate.address}:${plan.port}`);
     const refused = start(socket, plan, candidate, undefined, (error, handle) => this.done(number, error, handle));
@@ -290,7 +307,7 @@ class Attempts {
     } else this.socket._connected();
   }
 
-  private failed(candidate: LookupAddress, error: SocketError): void {
+  private failed(candidate: LookupAddress, error: Error): void {
     this.errors.push(error);
     this.socket.emit('connectionAttemptFailed', candidate.address, this.plan.port, candidate.family, error);
     if (this.socket.connecting) this.next();

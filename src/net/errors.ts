@@ -86,7 +86,7 @@ function either(words: readonly string[]): string {
   return `${words.slice(0, -1).join(', ')}, or ${words[words.length - 1]}`;
 }
 
-/** @param expected types in lower case, classes in upper case */
+/** @param expected types in lower case, classes in upper case, or the one name of a class in a module */
 export function invalidArgType(name: string, expected: readonly string[], value: unknown): TypeError {
   const types = expected.filter((word) => word === word.toLowerCase() || word === 'Object' || word === 'Function');
   const classes = expected.filter((word) => !types.includes(word));
@@ -95,7 +95,8 @@ export function invalidArgType(name: string, expected: readonly string[], value:
     const words = types.map((word) => word.toLowerCase());
     parts.push(`${words.length > 1 ? 'one of type' : 'of type'} ${either(words)}`);
   }
-  if (classes.length > 0) parts.push(`an instance of ${either(classes)}`);
+  // Node knows a class by its name alone, and not when that has a module before it.
+  if (classes.length > 0) parts.push(`an ${classes[0].includes('.') ? '' : 'instance of '}${either(classes)}`);
   const message = `The ${nameOf(name)} must be ${parts.join(' or ')}. Received ${received(value)}`;
   return coded(new TypeError(message), 'ERR_INVALID_ARG_TYPE');
 }
@@ -135,6 +136,11 @@ export function missingArgs(...names: string[]): TypeError {
 
 export function invalidIpAddress(value: unknown): TypeError {
   return coded(new TypeError(`Invalid IP address: ${String(value)}`), 'ERR_INVALID_IP_ADDRESS');
+}
+
+/** ERR_IP_BLOCKED: the address is one that `blockList` keeps out. */
+export function addressBlocked(address: string): Error & { code: string } {
+  return coded(new Error(`IP(${address}) is blocked by net.BlockList`), 'ERR_IP_BLOCKED');
 }
 
 export function invalidAddressFamily(family: unknown, host: string | undefined, port: unknown): RangeError {

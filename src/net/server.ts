@@ -3,6 +3,7 @@
 import { channel } from 'node:diagnostics_channel';
 import { lookup } from 'node:dns';
 import { EventEmitter } from 'node:events';
+import type { BlockList } from 'node:net';
 import { getDefaultHighWaterMark } from 'node:stream';
 import type { Host } from '../node/host.ts';
 import { normalizeArguments, toNumber } from './arguments.ts';
@@ -12,7 +13,7 @@ import { ServerHandle } from './server-handle.ts';
 import { Socket } from './socket.ts';
 import type { SocketAddress, SocketOptions } from './socket-options.ts';
 import type { TcpHandle } from './tcp-handle.ts';
-import { validateAbortSignal, validateNumber, validatePort } from './validate.ts';
+import { validateAbortSignal, validateBlockList, validateNumber, validatePort } from './validate.ts';
 
 /** Options of a server. */
 export interface ServerOptions {
@@ -27,6 +28,8 @@ export interface ServerOptions {
   readonly keepAliveInitialDelay?: number;
   /** Bytes, of both halves of every connection. */
   readonly highWaterMark?: number;
+  /** Peers whose connections are closed at once, without a word. */
+  readonly blockList?: BlockList;
   /** Connections that are half open or wait to be accepted; more are not answered. Default 511, as in `node:net`. */
   readonly backlog?: number;
 }
@@ -79,6 +82,8 @@ export class Server extends EventEmitter {
   highWaterMark: number;
   /** Most connections at a time; more are closed and told by `drop`. */
   maxConnections: number | undefined = undefined;
+  /** Peers whose connections are closed at once. */
+  readonly blockList: BlockList | undefined;
   /** @internal */
   _connections = 0;
   /** @internal */
@@ -119,6 +124,7 @@ export class Server extends EventEmitter {
     this.noDelay = Boolean(options.noDelay);
     this.keepAlive = Boolean(options.keepAlive);
     this.keepAliveInitialDelay = Math.trunc(Math.max(0, keepAliveInitialDelay) / 1_000);
+    this.blockList = validateBlockList(options.blockList);
     this.highWaterMark = highWaterMark < 0 ? getDefaultHighWaterMark(false) : highWaterMark;
   }
 
@@ -252,6 +258,11 @@ export class Server extends EventEmitter {
   }
 
   private accepted(handle: TcpHandle): void {
+    const peer = this.blockList === undefined ? null : handle.peername();
+    if (peer !== null && this.blockList?.check(peer.address, peer.family === 'IPv6' ? 'ipv6' : 'ipv4')) {
+      handle.close();
+      return;
+    }
     if (this.maxConnections && this._connections >= this.maxConnections) {
       this.emit('drop', dropArgument(handle));
       handle.close();

@@ -1,4 +1,5 @@
 /** What sockets may be given, and the checks of it. */
+import type { BlockList } from 'node:net';
 import type { ConnectTarget } from './connecting.ts';
 import { invalidArgValue, invalidFdType } from './errors.ts';
 import type { Endpoint } from './network.ts';
@@ -28,6 +29,8 @@ export interface SocketOptions {
   /** Destroys the socket. */
   readonly signal?: AbortSignal;
   readonly onread?: OnReadOptions;
+  /** Addresses that the socket does not connect to: ERR_IP_BLOCKED. */
+  readonly blockList?: BlockList;
   readonly readable?: boolean;
   readonly writable?: boolean;
   /** File descriptors cannot be taken: they belong to the kernel. */

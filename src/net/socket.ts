@@ -3,6 +3,7 @@
  * same object while the connection moves between the host stack and an offload target.
  */
 import { channel } from 'node:diagnostics_channel';
+import type { BlockList } from 'node:net';
 import { addAbortSignal, Duplex, type DuplexOptions } from 'node:stream';
 import {
   type ConnectionCounters,
@@ -28,7 +29,7 @@ import {
   type SocketOptions,
 } from './socket-options.ts';
 import { type HandleOwner, TcpHandle } from './tcp-handle.ts';
-import { timerDuration, validateFunction, validateString } from './validate.ts';
+import { timerDuration, validateBlockList, validateFunction, validateString } from './validate.ts';
 
 const clientChannel = channel('net.client.socket');
 
@@ -66,6 +67,8 @@ export class Socket extends Duplex implements HandleOwner {
   /** Milliseconds. */
   private keepAliveDelay: number;
   private userBuffer: Uint8Array | null = null;
+  /** Addresses that are not connected to. */
+  readonly blockList: BlockList | undefined;
   private readonly onRead: OnReadOptions | null;
   private endedByPeer = false;
   private resetOnClose = false;
@@ -89,6 +92,7 @@ export class Socket extends Duplex implements HandleOwner {
     this.isKeepAlive = Boolean(options.keepAlive);
     this.keepAliveDelay = Math.max(0, options.keepAliveInitialDelay ?? 0);
     this.onRead = isOnRead(options.onread) ? options.onread : null;
+    this.blockList = validateBlockList(options.blockList);
     this.on('end', () => {
       this.endedByPeer = !this.allowHalfOpen;
     });

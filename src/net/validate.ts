@@ -1,4 +1,5 @@
 /** Checks of what applications pass, with Node's codes (`ERR_INVALID_ARG_TYPE` and its relatives). */
+import { BlockList } from 'node:net';
 import { badPort, invalidArgType, outOfRange } from './errors.ts';
 
 const MAXIMUM_INT32 = 0x7fffffff;
@@ -56,4 +57,11 @@ export function timerDuration(value: unknown, name: string): number {
   const message = `${value} does not fit into a 32-bit signed integer.\nTimer duration was truncated to ${LONGEST_TIMEOUT}.`;
   process.emitWarning(message, 'TimeoutOverflowWarning');
   return LONGEST_TIMEOUT;
+}
+
+/** @throws TypeError ERR_INVALID_ARG_TYPE for what is no BlockList. What is false in any way counts as none. */
+export function validateBlockList(value: unknown): BlockList | undefined {
+  if (!value) return undefined;
+  if (value instanceof BlockList) return value;
+  throw invalidArgType('options.blockList', ['net.BlockList'], value);
 }
