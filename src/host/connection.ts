@@ -306,7 +306,11 @@ export class Connection extends ConnectionFlags implements PathMember {
     this.noteDrained();
   }
 
-  /** Gives up when one segment could not be delivered for so long; 0 counts retransmissions instead (TMR-RTX-03; RFC 9293 MUST-21). */
+  /**
+   * Gives up when something could not be delivered for so long, in any state: a SYN or text that is not acknowledged, text that
+   * a closed window holds back, keepalive probes without an answer; 0 counts retransmissions and probes instead (RFC 5482, RFC
+   * 9293 MUST-21). An offload target knows it as MaxRT, which concerns retransmission alone (TMR-RTX-03).
+   */
   setUserTimeout(milliseconds: number): void {
     this.changeCached((cached) => {
       cached.maxRt = milliseconds === 0 ? 0 : this.services.core.milliseconds(milliseconds);

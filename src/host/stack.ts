@@ -102,7 +102,12 @@ export class HostStack {
     // Without segmentation below us a segment is a frame.
     const { taskOffload } = adapter;
     const maximumSegmentPayload = taskOffload ? DEFAULT_TCP_PARAMETERS.maximumSegmentPayload : 0;
-    const parameters = { ...DEFAULT_TCP_PARAMETERS, maximumSegmentPayload, ...options.parameters };
+    const parameters = {
+      ...DEFAULT_TCP_PARAMETERS,
+      maximumSegmentPayload,
+      userTimeoutEverywhere: true,
+      ...options.parameters,
+    };
     const tcp = new TcpContext(parameters, options.random, options.now ?? 0);
     const link = new NetworkInterface({
       addresses: addressesOf(options),

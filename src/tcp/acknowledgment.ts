@@ -225,6 +225,7 @@ function leavePersist(tcp: TcpContext, cb: ControlBlock): void {
   if (!finPending(cb) && cb.sendQueue.length === 0) return;
   d.sndWndProbeCount = 0;
   d.retransmit.count = 0;
+  d.totalRt = 0;
   stopRetransmitTimer(cb);
   if (d.sndMax !== d.sndUna) startRetransmitTimer(tcp, cb);
 }

@@ -9,6 +9,7 @@ import type { ControlBlock } from './control-block.ts';
 import { finPending } from './flight.ts';
 import { endFlight } from './flight-state.ts';
 import { isSynchronized, TcpState } from './state.ts';
+import { userTimeout } from './user-timeout.ts';
 import { MAX_RT_UNLIMITED, TcpCachedFlag, TIMER_NOT_RUNNING } from './variables.ts';
 
 /** Exponent at which every back-off has reached its cap. */
@@ -38,9 +39,8 @@ export function startRetransmitTimer(tcp: TcpContext, cb: ControlBlock): void {
   const d = cb.delegated;
   if (!isSynchronized(d.state)) {
     const rto = openingRto(tcp, cb, cb.synRetransmissions);
-    const { openingTicks } = tcp.parameters;
-    const isLimited = openingTicks > 0 && d.state === TcpState.SYN_SENT;
-    const left = isLimited ? Math.max(1, openingTicks - openingElapsed(tcp, cb)) : rto;
+    const limit = openingLimit(tcp, cb);
+    const left = limit === Number.POSITIVE_INFINITY ? rto : Math.max(1, limit - openingElapsed(tcp, cb));
     setRetransmitTimer(tcp, cb, Math.min(rto, left));
     return;
   }
@@ -48,6 +48,13 @@ export function startRetransmitTimer(tcp: TcpContext, cb: ControlBlock): void {
   const { maxRt } = cb.cached;
   const limited = maxRt !== 0 && maxRt !== MAX_RT_UNLIMITED;
   setRetransmitTimer(tcp, cb, limited ? Math.min(rto, Math.max(1, maxRt - d.totalRt)) : rto);
+}
+
+/** Longest time for an opening, ticks: by the settings, or as the application has set it (RFC 9293 section 3.10.8). */
+export function openingLimit(tcp: TcpContext, cb: ControlBlock): number {
+  const { openingTicks } = tcp.parameters;
+  const isActive = openingTicks > 0 && cb.delegated.state === TcpState.SYN_SENT;
+  return Math.min(userTimeout(tcp, cb), isActive ? openingTicks : Number.POSITIVE_INFINITY);
 }
 
 /** The timeout of an opening after so many retransmissions, ticks. */
@@ -107,7 +114,19 @@ export function startPersist(tcp: TcpContext, cb: ControlBlock): void {
   d.sndWndProbeCount = 0;
   d.retransmit.count = 0;
   d.totalRt = 0;
-  setRetransmitTimer(tcp, cb, persistTicks(tcp, cb, 0));
+  setPersistTimer(tcp, cb, 0);
+}
+
+/** Starts the persist timer for RTO << shift, or for what the user timeout leaves. */
+export function setPersistTimer(tcp: TcpContext, cb: ControlBlock, shift: number): void {
+  const left = Math.max(1, userTimeout(tcp, cb) - cb.delegated.totalRt);
+  setRetransmitTimer(tcp, cb, Math.min(persistTicks(tcp, cb, shift), left));
+}
+
+/** With a user timeout, the time for which a closed window has held data back is what else TotalRT is (Linux, tcp(7)). */
+export function countPersistTime(tcp: TcpContext, cb: ControlBlock): void {
+  if (userTimeout(tcp, cb) === Number.POSITIVE_INFINITY) return;
+  cb.delegated.totalRt += Math.max(0, tcp.ticks - cb.retransmitStartedAt);
 }
 
 /** A zero-window ACK ends the round, so that a peer who answers may keep its window closed for ever (RFC 9293 MUST-37), whichever of the two timers runs (step 4; spec/decisions.md 19). */
@@ -115,7 +134,8 @@ export function nextPersistRound(tcp: TcpContext, cb: ControlBlock): void {
   const d = cb.delegated;
   d.sndWndProbeCount = Math.min(d.sndWndProbeCount + 1, 255);
   d.retransmit.count = 0;
-  setRetransmitTimer(tcp, cb, persistTicks(tcp, cb, d.sndWndProbeCount));
+  countPersistTime(tcp, cb);
+  setPersistTimer(tcp, cb, d.sndWndProbeCount);
 }
 
 /** Enters TIME-WAIT or restarts its 2 MSL (RFC 9293 sections 3.6.1 MUST-13 and 3.10.7.4). */

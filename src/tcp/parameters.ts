@@ -90,6 +90,11 @@ export interface TcpParameters {
    * repeated without when they are not answered.
    */
   readonly ecn: 'off' | 'accept' | 'request';
+  /**
+   * MaxRT limits, beside retransmission, how long an opening may take, a closed window may hold data back, and keepalive probes
+   * may go unanswered, in place of their number: the user timeout of an application (RFC 9293 section 3.10.8, RFC 5482).
+   */
+  readonly userTimeoutEverywhere: boolean;
   /** Challenge ACKs a second that the whole stack sends at most, on average (RFC 5961 section 7; spec/decisions.md 21). */
   readonly challengeAcksPerSecond: number;
   /** Most bytes of out-of-order data and bookkeeping kept per connection; more is dropped. */
@@ -140,6 +145,7 @@ export const DEFAULT_TCP_PARAMETERS: TcpParameters = {
   congestionControl: 'cubic',
   hystart: true,
   ecn: 'accept',
+  userTimeoutEverywhere: false,
   challengeAcksPerSecond: 100,
   outOfOrderLimitSegments: 4096,
   maximumSegmentPayload: 65535,

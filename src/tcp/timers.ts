@@ -6,12 +6,13 @@ import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
 import {
   arm,
+  countPersistTime,
   enterClosed,
   isProbing,
   openingElapsed,
+  openingLimit,
   openingRto,
-  persistTicks,
-  setRetransmitTimer,
+  setPersistTimer,
   startRetransmitTimer,
   stopLossTimer,
   stopRetransmitTimer,
@@ -23,6 +24,7 @@ import { output } from './output.ts';
 import { enterTimeoutRecovery, reorderingExpired, retransmitHead } from './recovery.ts';
 import { isSynchronized, TcpState } from './state.ts';
 import { sendAck, sendKeepAliveProbe, sendProbe, sendSyn, transmitData } from './transmit.ts';
+import { userTimeout } from './user-timeout.ts';
 import { MAX_RT_UNLIMITED, TcpCachedFlag, TIMER_NOT_RUNNING } from './variables.ts';
 import { wantsLateWindowUpdate } from './window.ts';
 
@@ -107,10 +109,12 @@ function synTimeout(tcp: TcpContext, cb: ControlBlock): void {
 /** R2 of a SYN, and of a SYN-ACK (RFC 9293 section 3.8.3, MUST-23). */
 function isOpeningExhausted(tcp: TcpContext, cb: ControlBlock): boolean {
   const { maximumSynRetransmissions, maximumSynAckRetransmissions, linearSynRetransmissions } = tcp.parameters;
-  if (cb.delegated.state !== TcpState.SYN_SENT) return cb.synRetransmissions >= maximumSynAckRetransmissions;
-  if (cb.synRetransmissions >= maximumSynRetransmissions + linearSynRetransmissions) return true;
-  const { openingTicks } = tcp.parameters;
-  return openingTicks > 0 && openingElapsed(tcp, cb) + openingRto(tcp, cb, cb.synRetransmissions) >= openingTicks;
+  const isActive = cb.delegated.state === TcpState.SYN_SENT;
+  const most = isActive ? maximumSynRetransmissions + linearSynRetransmissions : maximumSynAckRetransmissions;
+  if (cb.synRetransmissions >= most) return true;
+  const limit = openingLimit(tcp, cb);
+  if (limit === Number.POSITIVE_INFINITY) return false;
+  return openingElapsed(tcp, cb) + openingRto(tcp, cb, cb.synRetransmissions) >= limit;
 }
 
 /** RFC 6298 section 5.4–5.6 and RFC 5681 section 3.1; limits of TMR-RTX-01…06. */
@@ -148,12 +152,13 @@ function retransmissionsExhausted(tcp: TcpContext, cb: ControlBlock): boolean {
 /** Steps 2, 3 and 6 of spec/algorithms.md 3. */
 function probeTimeout(tcp: TcpContext, cb: ControlBlock): void {
   const d = cb.delegated;
-  if (d.retransmit.count > tcp.parameters.maximumRetransmissions) {
+  countPersistTime(tcp, cb);
+  if (d.retransmit.count > tcp.parameters.maximumRetransmissions || d.totalRt >= userTimeout(tcp, cb)) {
     cb.disposition |= Disposition.TIMED_OUT;
     return;
   }
   tcp.statistics.windowProbes++;
-  setRetransmitTimer(tcp, cb, persistTicks(tcp, cb, d.retransmit.count));
+  setPersistTimer(tcp, cb, d.retransmit.count);
   d.retransmit.count++;
   if (tcp.parameters.probesWithoutText) {
     sendProbe(tcp, cb);
@@ -165,6 +170,14 @@ function probeTimeout(tcp: TcpContext, cb: ControlBlock): void {
   if (cb.sendQueue.length > 0) transmitData(tcp, cb, d.sndUna, 1, false);
   else transmitData(tcp, cb, d.sndUna, 0, true);
   d.sndNxt = d.sndUna;
+}
+
+/** A user timeout decides in place of the number of probes, once one is unanswered (Linux, tcp(7) TCP_USER_TIMEOUT). */
+function probesExhausted(tcp: TcpContext, cb: ControlBlock, maximum: number): boolean {
+  const { probeCount } = cb.delegated.keepAlive;
+  const limit = userTimeout(tcp, cb);
+  if (limit === Number.POSITIVE_INFINITY) return probeCount >= maximum;
+  return probeCount > 0 && tcp.ticks - cb.lastReceivedAt >= limit;
 }
 
 function keepAliveExpired(tcp: TcpContext, cb: ControlBlock): void {
@@ -191,7 +204,7 @@ function keepAliveExpired(tcp: TcpContext, cb: ControlBlock): void {
     return;
   }
   // Not one unanswered probe but all of them count (MUST-29).
-  if (d.keepAlive.probeCount >= maximum) {
+  if (mitigating ? d.keepAlive.probeCount >= maximum : probesExhausted(tcp, cb, maximum)) {
     cb.disposition |= mitigating ? Disposition.MITIGATION_EXPIRED : Disposition.TIMED_OUT;
     if (mitigating) enterClosed(tcp, cb);
     return;
