@@ -62,7 +62,8 @@ export function acknowledge(tcp: TcpContext, cb: ControlBlock, header: TcpHeader
     const advanced = (d.sndUna - sndUna) | 0;
     const delivered = advanced + flight.record.sackedBytes - sackedBefore;
     sackAck(tcp, cb, flight, header, advanced, delivered, newlySacked > 0, duplicateSack, flightSize);
-    if (d.sndUna === d.sndMax) endFlight(tcp, cb);
+    // Whether a probe has repaired a loss is known only later (RFC 8985 section 7.4.2).
+    if (d.sndUna === d.sndMax && !flight.probing) endFlight(tcp, cb);
   }
   if (atOrAfter(ack, d.sndUna)) updateSendWindow(tcp, cb, header);
   if (echoesCongestion(cb, header)) reduceForEcho(tcp, cb, flightSize);

@@ -21,6 +21,7 @@ const Bit = {
   PROGRESSED: 1 << 16,
   TIMEOUT_RECOVERY: 1 << 17,
   LOSS_TIMER_PROBES: 1 << 18,
+  PROBE_UNMEASURED: 1 << 19,
 } as const;
 
 /** The flags of `ControlBlock`. */
@@ -49,6 +50,14 @@ export class ControlFlags extends WheelEntry {
   }
   set lossTimerProbes(on: boolean) {
     this.bits = on ? this.bits | Bit.LOSS_TIMER_PROBES : this.bits & ~Bit.LOSS_TIMER_PROBES;
+  }
+
+  /** A loss probe was sent, and no round trip measured since (RFC 8985 section 7.3). */
+  get probeUnmeasured(): boolean {
+    return (this.bits & Bit.PROBE_UNMEASURED) !== 0;
+  }
+  set probeUnmeasured(on: boolean) {
+    this.bits = on ? this.bits | Bit.PROBE_UNMEASURED : this.bits & ~Bit.PROBE_UNMEASURED;
   }
 
   /** `recoveryPoint` means something. */

@@ -11,8 +11,6 @@ import { isSynchronized } from './state.ts';
 import { transmitData } from './transmit.ts';
 import { TIMER_NOT_RUNNING } from './variables.ts';
 
-/** PTO without an estimate of the round trip, microseconds (section 7.2). */
-const PROBE_TIMEOUT_WITHOUT_SRTT = 1_000_000;
 /** What the PTO allows for clocks and scheduling at both ends when delayed ACKs are no matter, microseconds. */
 const PROBE_SLACK = 2_000;
 
@@ -33,11 +31,17 @@ export function scheduleLossProbe(tcp: TcpContext, cb: ControlBlock, flight: Fli
   cb.lossTimerProbes = true;
 }
 
+/**
+ * The conditions of section 7.2, and those of 7.3 (RFC8985-7.3-1): no other probe is in flight, and a round trip was measured
+ * since the last one, or since the connection began. Without them the retransmission timer alone goes on.
+ */
 function mayProbe(tcp: TcpContext, cb: ControlBlock, flight: Flight): boolean {
   return (
     tcp.parameters.tailLossProbe &&
     tcp.parameters.lossDetection === 'rack' &&
     !flight.probing &&
+    !cb.probeUnmeasured &&
+    cb.rtt.srtt > 0 &&
     !cb.inRecovery &&
     !cb.timeoutRecovery &&
     flight.record.count > 0 &&
@@ -48,10 +52,9 @@ function mayProbe(tcp: TcpContext, cb: ControlBlock, flight: Flight): boolean {
   );
 }
 
-/** TLP_calc_PTO of section 7.2, microseconds. */
+/** TLP_calc_PTO of section 7.2, microseconds, with an estimate of the round trip: without one no probe may leave. */
 function probeTimeout(tcp: TcpContext, cb: ControlBlock): number {
   const { srtt } = cb.rtt;
-  if (srtt === 0) return PROBE_TIMEOUT_WITHOUT_SRTT;
   const outstanding = (cb.delegated.sndMax - cb.delegated.sndUna) | 0;
   const { maximumAckDelayTicks, ticksPerSecond } = tcp.parameters;
   const allowance = outstanding <= cb.sendMss ? (maximumAckDelayTicks * 1_000_000) / ticksPerSecond : PROBE_SLACK;
@@ -66,9 +69,10 @@ export function sendLossProbe(tcp: TcpContext, cb: ControlBlock, flight: Flight)
   flight.probeIsRetransmission = !sendNew(tcp, cb);
   if (flight.probeIsRetransmission) sendLast(tcp, cb, flight);
   flight.probing = true;
+  cb.probeUnmeasured = true;
   flight.probeEnd = d.sndMax;
   flight.reschedulesProbe = false;
-  // "the sender MUST rearm the RTO timer" (section 7.3).
+  // The retransmission timer starts anew (section 7.3, RFC8985-7.3-3).
   d.totalRt = totalRetransmitTime(tcp, cb);
   startRetransmitTimer(tcp, cb);
 }

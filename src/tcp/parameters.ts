@@ -29,6 +29,11 @@ export interface TcpParameters {
   readonly tailLossProbe: boolean;
   /** F-RTO: new data after a timeout tells whether it was spurious (RFC 5682); for connections with SACK. */
   readonly forwardRto: boolean;
+  /**
+   * A timeout within fast recovery, the loss of a retransmission, lowers ssthresh once more, below what the recovery has set (RFC
+   * 5681 section 4.3). Kernels compute it from FlightSize anew, or leave it.
+   */
+  readonly reducesAgain: boolean;
   /** TLP.max_ack_delay (RFC 8985 section 7.2): how long the peer may delay the ACK of a lone segment, ticks. */
   readonly maximumAckDelayTicks: number;
   /** Push timer, ticks (TMR-PUSH-01). */
@@ -119,6 +124,7 @@ export const DEFAULT_TCP_PARAMETERS: TcpParameters = {
   lossDetection: 'rack',
   tailLossProbe: true,
   forwardRto: true,
+  reducesAgain: true,
   maximumAckDelayTicks: 200,
   pushTicks: 500,
   nceStaleTicks: 30_000,

@@ -237,7 +237,11 @@ export function enterTimeoutRecovery(tcp: TcpContext, cb: ControlBlock): void {
   const fromRecovery = cb.inRecovery;
   if (!repeated) {
     if (!fromRecovery) prepareUndo(tcp, cb, true);
-    cb.congestion.onTimeout(d, (d.sndMax - d.sndUna) | 0, cb.sendMss, tcp.now);
+    const outstanding = (d.sndMax - d.sndUna) | 0;
+    // A retransmission was lost: a second sign of congestion (RFC5681-4.3-1).
+    const again = fromRecovery && tcp.parameters.reducesAgain;
+    const flightSize = again ? Math.min(outstanding, d.ssThresh) : outstanding;
+    cb.congestion.onTimeout(d, flightSize, cb.sendMss, tcp.now);
   }
   d.cWnd = cb.sendMss;
   ecnReducedForLoss(cb);

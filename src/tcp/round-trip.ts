@@ -17,12 +17,14 @@ export function measureRoundTrip(tcp: TcpContext, cb: ControlBlock, header: TcpH
   if (cb.timing) {
     if (before(header.acknowledgment, cb.timedSequence)) return 0;
     cb.timing = false;
+    cb.probeUnmeasured = false;
     cb.rtt.sample(tcp.now - cb.timedAt);
     return tcp.now - cb.timedAt;
   }
   // Nothing is being timed: after a retransmission or a hand-over the echoed timestamp is the unambiguous measure (TS-05).
   const sample = echoedRoundTrip(tcp, cb, header);
   if (sample === 0) return 0;
+  cb.probeUnmeasured = false;
   // Every ACK of the flight gives a sample here: each must weigh accordingly less (RFC 7323 appendix G).
   const flight = (cb.delegated.sndMax - cb.delegated.sndUna) | 0;
   cb.rtt.sample(sample, Math.ceil(flight / (2 * cb.sendMss)));
