@@ -69,7 +69,7 @@ export function acknowledge(tcp: TcpContext, cb: ControlBlock, header: TcpHeader
   if (echoesCongestion(cb, header)) reduceForEcho(tcp, cb, flightSize);
 }
 
-/** RFC 5681 section 2 without SACK; RFC 6675 section 2 with it. The answers to zero-window probes are no duplicates. */
+/** RFC 5681 section 2 without SACK; RFC 6675 section 2 with it, where it needs new SACK information (RFC5681-3.2-2). The answers to zero-window probes are no duplicates. */
 function isDuplicate(cb: ControlBlock, header: TcpHeader, sack: boolean, newlySacked: number): boolean {
   const d = cb.delegated;
   if (sack) return newlySacked > 0;
@@ -99,7 +99,7 @@ function isDuplicateSack(cb: ControlBlock, header: TcpHeader): boolean {
   return true;
 }
 
-/** Records what the peer holds; ignores ranges outside what is outstanding (RFC 2018, RFC 2883 D-SACK). */
+/** Records what the peer holds (RFC6675-5-1); ignores ranges outside what is outstanding (RFC 2018, RFC 2883 D-SACK). */
 function applySackBlocks(cb: ControlBlock, header: TcpHeader): number {
   const d = cb.delegated;
   const board = cb.sackScoreboard();
@@ -147,7 +147,7 @@ function newAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
   if (cb.inRecovery) {
     if (flight === null) recoveryAck(tcp, cb, advanced);
   } else {
-    d.dupAckCount = 0;
+    d.dupAckCount = 0; // RFC6675-5-2
     if (!echoes && mayGrow(cb)) {
       const wanted = tcp.parameters.hystart && d.cWnd < d.ssThresh;
       const roundTrip = wanted ? roundTripOfAck(tcp, cb, header, measured) : 0;

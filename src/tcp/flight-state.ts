@@ -79,7 +79,7 @@ export class FlightPool {
   }
 }
 
-/** The flight of a connection with SACK, begun at `sequence` when nothing is outstanding yet; null without SACK. */
+/** The flight of a connection with SACK, which RACK-TLP needs (RFC8985-4-1), begun at `sequence` when nothing is outstanding yet; null without SACK. */
 export function flightOf(tcp: TcpContext, cb: ControlBlock, sequence: number): Flight | null {
   if (cb.flight !== null) return cb.flight;
   if (!(cb.constant.flags & TcpConstantFlag.SACK_ENABLED)) return null;

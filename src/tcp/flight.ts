@@ -10,7 +10,7 @@ export function finPending(cb: ControlBlock): boolean {
 
 /**
  * Bytes that are presumably in the network: sent, not acknowledged, not SACKed and not lost (RFC 5681 FlightSize; "pipe"
- * of RFC 6675 section 4, where what was sent again counts once more).
+ * of RFC 6675 section 4, where what was sent again counts once more; RFC6675-4-1).
  */
 export function bytesInFlight(cb: ControlBlock): number {
   const d = cb.delegated;

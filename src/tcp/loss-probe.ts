@@ -68,6 +68,7 @@ export function sendLossProbe(tcp: TcpContext, cb: ControlBlock, flight: Flight)
   tcp.statistics.lossProbes++;
   flight.probeIsRetransmission = !sendNew(tcp, cb);
   if (flight.probeIsRetransmission) sendLast(tcp, cb, flight);
+  // `transmitData` has recorded it like all that is sent (RFC8985-7.3-2).
   flight.probing = true;
   cb.probeUnmeasured = true;
   flight.probeEnd = d.sndMax;
@@ -100,7 +101,7 @@ function sendLast(tcp: TcpContext, cb: ControlBlock, flight: Flight): void {
 
 /**
  * Section 7.4.2: whether an ACK at or above TLP.end_seq says that the probe has repaired a loss of which nothing else
- * would tell: true when the sender must react to congestion. `duplicateSack`: the ACK reports the probe as a duplicate.
+ * would tell: true when the sender must react to congestion (RFC8985-7.4.2-1). `duplicateSack`: the ACK reports the probe as a duplicate.
  */
 export function probeRepairedLoss(
   flight: Flight,

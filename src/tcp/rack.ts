@@ -57,7 +57,7 @@ function updateMinimumRtt(tcp: TcpContext, cb: ControlBlock, rtt: number): void 
 
 /**
  * Section 6.2 step 5: marks what is lost, and arms the reordering timer for what may still be under way. With
- * `lossDetection` 'dupack' it is the rule of RFC 6675 section 4, which needs no time. Returns the bytes newly lost.
+ * `lossDetection` 'dupack' it is the rule of RFC 6675 section 4, which needs no time; never both (RFC8985-9.2-1). Returns the bytes newly lost.
  */
 export function detectLosses(tcp: TcpContext, cb: ControlBlock, flight: Flight): number {
   const { record } = flight;

@@ -20,14 +20,14 @@ import { transmitData } from './transmit.ts';
 import { allWereDuplicates, answersOriginal, prepareUndo, undoReduction } from './undo.ts';
 import { TcpConstantFlag } from './variables.ts';
 
-/** A duplicate ACK arrived (RFC 5681 section 2), or with SACK an ACK that reports new ranges (RFC 6675 section 2). */
+/** A duplicate ACK arrived (RFC 5681 section 2), or with SACK an ACK that reports new ranges (RFC 6675 section 2, RFC6675-5-3). */
 export function duplicateAck(tcp: TcpContext, cb: ControlBlock): void {
   const d = cb.delegated;
   tcp.statistics.duplicateAcks++;
   d.dupAckCount = Math.min(d.dupAckCount + 1, 255);
   if (cb.constant.flags & TcpConstantFlag.SACK_ENABLED) return; // `sackAck` draws the conclusions
   if (cb.inRecovery) {
-    // RFC 6582 section 3.2 step 3: each further duplicate says that a segment left the network.
+    // RFC 6582 section 3.2 step 3: each further duplicate says that a segment left the network (RFC5681-3.2-5).
     d.cWnd = Math.min(d.cWnd + cb.sendMss, MAXIMUM_WINDOW);
     return;
   }
@@ -39,7 +39,7 @@ export function duplicateAck(tcp: TcpContext, cb: ControlBlock): void {
     enterRecovery(tcp, cb);
     retransmitFirst(tcp, cb);
   } else if (d.dupAckCount < threshold) {
-    // Limited transmit: one new segment for each of the first two duplicates (RFC 3042 section 2).
+    // Limited transmit: one new segment for each of the first two duplicates, beside cWnd (RFC 3042 section 2, RFC5681-3.2-1).
     cb.limitedTransmitBytes = d.dupAckCount * cb.sendMss;
   }
 }
@@ -48,7 +48,7 @@ export function duplicateAck(tcp: TcpContext, cb: ControlBlock): void {
 function enterRecovery(tcp: TcpContext, cb: ControlBlock): void {
   const d = cb.delegated;
   tcp.statistics.fastRetransmits++;
-  // FlightSize without what limited transmit added to it (RFC 5681 section 3.2 step 2, RFC 6675 section 5 step 4.2).
+  // FlightSize without what limited transmit added to it (RFC5681-3.2-3, RFC 6675 section 5 step 4.2).
   const flightSize = Math.min((d.sndMax - d.sndUna) | 0, d.cWnd);
   prepareUndo(tcp, cb, false);
   // Once for a window of data, whether it was marked or lost (RFC 3168 section 6.1.2).
@@ -60,7 +60,7 @@ function enterRecovery(tcp: TcpContext, cb: ControlBlock): void {
   cb.limitedTransmitBytes = 0;
   d.sndNxt = d.sndMax;
   if (cb.flight === null) {
-    d.cWnd = d.ssThresh + tcp.parameters.duplicateAckThreshold * cb.sendMss;
+    d.cWnd = d.ssThresh + tcp.parameters.duplicateAckThreshold * cb.sendMss; // RFC5681-3.2-4
   } else {
     cb.flight.probing = false;
     beginReduction(cb.flight, flightSize);
@@ -74,7 +74,7 @@ function enterRecovery(tcp: TcpContext, cb: ControlBlock): void {
 export function recoveryAck(tcp: TcpContext, cb: ControlBlock, bytes: number): void {
   const d = cb.delegated;
   if (atOrAfter(d.sndUna, cb.recoveryPoint)) {
-    // RFC 6582 section 3.2 step 3, full acknowledgment, first option.
+    // RFC 6582 section 3.2 step 3, full acknowledgment, first option (RFC5681-3.2-6).
     cb.inRecovery = false;
     d.dupAckCount = 0;
     d.cWnd = Math.min(d.ssThresh, Math.max(bytesInFlight(cb), cb.sendMss) + cb.sendMss);
@@ -86,7 +86,7 @@ export function recoveryAck(tcp: TcpContext, cb: ControlBlock, bytes: number): v
 }
 
 /**
- * What an ACK on a connection with SACK means for loss recovery, after it was recorded. `advanced`: bytes by which SND.UNA
+ * What an ACK on a connection with SACK means for loss recovery, after it was recorded (RFC6675-5-5). `advanced`: bytes by which SND.UNA
  * moved; `delivered`: bytes that were not known to have arrived (RFC 6937 DeliveredData); `flightSize`: before this ACK.
  */
 export function sackAck(
@@ -112,6 +112,7 @@ export function sackAck(
   let newlyLost = 0;
   if (record.sackedBytes > 0 || after(record.highRetransmitted, d.sndUna)) newlyLost = detectLosses(tcp, cb, flight);
   else if (!cb.lossTimerProbes) stopReorderingTimer(cb);
+  // Not below what a timeout has sent again (RFC6675-5.1-2).
   if (record.lostBytes > 0 && !cb.inRecovery && !cb.timeoutRecovery) enterRecovery(tcp, cb);
   if (cb.inRecovery) reduceProportionally(cb, flight, delivered, advanced > 0, newlyLost);
 }
@@ -136,7 +137,7 @@ function probeAck(
   d.cWnd = d.ssThresh;
 }
 
-/** An ACK in fast recovery: it may show that there was no loss, or end the recovery (RFC 6675 section 5 step A). */
+/** An ACK in fast recovery: it may show that there was no loss, or end the recovery (RFC6675-5-4). */
 function fastRecoveryAck(tcp: TcpContext, cb: ControlBlock, flight: Flight, header: TcpHeader, advanced: number): void {
   const d = cb.delegated;
   const { undo } = cb;
@@ -243,7 +244,7 @@ export function enterTimeoutRecovery(tcp: TcpContext, cb: ControlBlock): void {
     const flightSize = again ? Math.min(outstanding, d.ssThresh) : outstanding;
     cb.congestion.onTimeout(d, flightSize, cb.sendMss, tcp.now);
   }
-  d.cWnd = cb.sendMss;
+  d.cWnd = cb.sendMss; // RFC5681-3.1-8
   ecnReducedForLoss(cb);
   rollBack(cb);
   if (flight === null) return;
@@ -261,7 +262,7 @@ export function enterTimeoutRecovery(tcp: TcpContext, cb: ControlBlock): void {
 
 /**
  * Lets everything outstanding be sent again from SND.UNA on; duplicate ACKs for it start no recovery (RFC 6582 section 4).
- * With SACK the next output marks it lost.
+ * With SACK the next output marks it lost, and the recovery that was under way is over (RFC6675-5.1-1).
  */
 export function rollBack(cb: ControlBlock): void {
   const d = cb.delegated;
@@ -280,7 +281,8 @@ export function rollBack(cb: ControlBlock): void {
 }
 
 /**
- * Sends what is lost, lowest first (RFC 6675 section 4, NextSeg rule 1). False when cWnd ended it: nothing else may be
+ * Sends what is lost, lowest first, and each once (RFC 6675 section 4, NextSeg rule 1; RFC6675-4-2, RFC6675-5-6), as far as cWnd
+ * goes (RFC8985-9.3-1). False when cWnd ended it: nothing else may be
  * sent then.
  */
 export function sendLost(tcp: TcpContext, cb: ControlBlock, flight: Flight): boolean {

@@ -1,5 +1,5 @@
 /**
- * The SACK scoreboard of a sender (RFC 2018 section 5, RFC 6675 section 4): which ranges above SND.UNA the peer holds.
+ * The SACK scoreboard of a sender (RFC 2018 section 5, RFC 6675 section 4, RFC6675-3-1): which ranges above SND.UNA the peer holds.
  *
  * Ranges are disjoint, ascending and not adjacent. The number kept is bounded; a peer that reports more holes than that
  * merely causes a needless retransmission.

@@ -1,6 +1,6 @@
 /**
  * When each byte that is outstanding was sent last, and what became of it: the per-segment variables of RFC 8985 section
- * 5.2 (xmit_ts, end_seq, lost, retransmitted) and whether the peer has SACKed it.
+ * 5.2 (xmit_ts in microseconds, end_seq, lost, retransmitted; RFC8985-4-2) and whether the peer has SACKed it.
  *
  * Kept per range, not per segment: neighbours that left at the same time with the same fate share an entry, and an entry
  * is split where a SACK block or a retransmission cuts it. The ranges are contiguous, from SND.UNA to SND.MAX, in typed

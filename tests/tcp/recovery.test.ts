@@ -50,7 +50,7 @@ describe('fast retransmit without SACK (RFC 5681 3.2, RFC 6582)', () => {
     expect(script.take()).toContain('. 1460:2920 ack 10');
   });
 
-  it('limited transmit: one new segment for each of the first two duplicates (RFC 3042)', () => {
+  it('limited transmit: one new segment for each of the first two duplicates (RFC 3042, RFC5681-3.2-1, RFC5681-3.2-3)', () => {
     const script = flight(10, 5);
     script.arrive({ ack: 0 });
     expect(script.take()).toEqual([segment(10)]);
@@ -62,7 +62,7 @@ describe('fast retransmit without SACK (RFC 5681 3.2, RFC 6582)', () => {
     expect(script.cb.delegated.ssThresh).toBe(5 * MSS);
   });
 
-  it('inflates by each further duplicate, sends new text with it, and deflates at the end (RFC 6582 3.2)', () => {
+  it('inflates by each further duplicate, sends new text with it, and deflates at the end (RFC 6582 3.2, RFC5681-3.2-4, RFC5681-3.2-5, RFC5681-3.2-6)', () => {
     const script = flight(10, 20);
     for (let i = 0; i < 3; i++) script.arrive({ ack: 0 });
     script.take();
@@ -127,7 +127,7 @@ describe.each(SEQUENCE_BASES)('SACK recovery (RFC 6675), ISS %i IRS %i', (iss, i
   const sack = { flags: SACK, iss, irs, parameters: { lossDetection: 'dupack', forwardRto: false } } as const;
   const block = (from: number, to: number) => [from * MSS, to * MSS] as const;
 
-  it('begins at the third duplicate, halves, and retransmits the first hole (5 step 4)', () => {
+  it('begins at the third duplicate, halves, and retransmits the first hole (5 step 4, RFC6675-5-3)', () => {
     const script = flight(10, 0, sack);
     script.arrive({ ack: 0, sack: [block(1, 2)] });
     script.arrive({ ack: 0, sack: [block(1, 3)] });
@@ -140,7 +140,7 @@ describe.each(SEQUENCE_BASES)('SACK recovery (RFC 6675), ISS %i IRS %i', (iss, i
     expect(script.sndNxt).toBe(10 * MSS);
   });
 
-  it('no ACK is a duplicate that reports nothing new (2): repeated blocks, D-SACK, pure window updates', () => {
+  it('no ACK is a duplicate that reports nothing new (2, RFC5681-3.2-2): repeated blocks, D-SACK, pure window updates', () => {
     const script = flight(10, 0, sack);
     for (let i = 0; i < 8; i++) script.arrive({ ack: 0 });
     for (let i = 0; i < 8; i++) script.arrive({ ack: 0, sack: [block(1, 2)] });
@@ -172,7 +172,7 @@ describe.each(SEQUENCE_BASES)('SACK recovery (RFC 6675), ISS %i IRS %i', (iss, i
     expect(script.take()).toEqual([segment(1)]);
   });
 
-  it('pipe: retransmits a hole for every two segments that leave, lost ones first (4 SetPipe, NextSeg 1)', () => {
+  it('pipe: retransmits a hole for every two segments that leave, lost ones first (RFC6675-4-1, RFC6675-5-5, NextSeg 1)', () => {
     // Segments 0, 2 and 4 are lost of 12; cWnd becomes 6.
     const script = flight(12, 6, sack);
     script.arrive({ ack: 0, sack: [block(1, 2)] });
@@ -194,7 +194,7 @@ describe.each(SEQUENCE_BASES)('SACK recovery (RFC 6675), ISS %i IRS %i', (iss, i
     expect(script.cb.retransmittedSegments).toBe(3);
   });
 
-  it('never retransmits what is SACKed, and each hole once', () => {
+  it('never retransmits what is SACKed, and each hole once (RFC6675-3-1, RFC6675-5-1, RFC6675-5-6)', () => {
     const script = flight(20, 0, sack);
     script.arrive({ ack: 0, sack: [block(1, 5)] });
     script.arrive({ ack: 0, sack: [block(7, 9), block(1, 5)] });
@@ -206,7 +206,7 @@ describe.each(SEQUENCE_BASES)('SACK recovery (RFC 6675), ISS %i IRS %i', (iss, i
     expect(sent.sort()).toEqual([segment(0), segment(5), segment(6)].sort());
   });
 
-  it('sends new text between, when nothing more is lost (NextSeg 2), then holes not yet lost (NextSeg 3)', () => {
+  it('sends new text between, when nothing more is lost (NextSeg 2), then holes not yet lost (NextSeg 3; RFC6675-4-2)', () => {
     const fresh = flight(10, 20, sack);
     fresh.arrive({ ack: 0, sack: [block(1, 4)] });
     expect(fresh.take().filter((line) => line.startsWith(segment(0)))).toEqual([segment(0)]);
@@ -235,7 +235,7 @@ describe.each(SEQUENCE_BASES)('SACK recovery (RFC 6675), ISS %i IRS %i', (iss, i
     expect(script.cb.inRecovery).toBe(false);
   });
 
-  it('ends at RecoveryPoint and not before, and starts no second one below it (5 step A, 5.1)', () => {
+  it('ends at RecoveryPoint and not before, and starts no second one below it (RFC6675-5-4, 5.1)', () => {
     const script = flight(10, 10, sack);
     for (let i = 2; i <= 4; i++) script.arrive({ ack: 0, sack: [block(1, i)] });
     script.take();
@@ -251,7 +251,7 @@ describe.each(SEQUENCE_BASES)('SACK recovery (RFC 6675), ISS %i IRS %i', (iss, i
     expect(script.tcp.statistics.fastRetransmits).toBe(1);
   });
 
-  it('after a timeout, SACK below what was outstanding starts no recovery (5.1)', () => {
+  it('after a timeout, SACK below what was outstanding starts no recovery (RFC6675-5.1-2)', () => {
     const script = flight(10, 0, sack);
     script.runTo(200).take();
     script.arrive({ ack: MSS, sack: [block(3, 8)] });

@@ -1,4 +1,4 @@
-/** Requirements of RFC 8985 and RFC 5681 on loss recovery; the ids are those of spec/requirements.yaml. */
+/** Requirements of RFC 8985, RFC 6675 and RFC 5681 on loss recovery; the ids are those of spec/requirements.yaml. */
 import { describe, expect, it } from 'vitest';
 import { TcpConstantFlag } from '../../src/tcp/index.ts';
 import { Script, type ScriptOptions } from './scripted.ts';
@@ -63,7 +63,8 @@ describe('loss probes (RFC 8985 section 7)', () => {
     expect(sent(script).map((line) => line.slice(1))).toEqual([[7, 8]]);
   });
 
-  it('the probe counts as a transmission like any other: what it overtook is lost when it is SACKed (RFC8985-7.3-2)', () => {
+  it('the probe counts as a transmission like any other: what it overtook is lost when it is SACKed', () => {
+    // By its time, not by a count: one SACKed segment is enough (RFC8985-7.3-2, RFC8985-4-2, RFC8985-9.2-1).
     const script = distant();
     script.send(4 * MSS);
     script.runTo(310);
@@ -110,6 +111,66 @@ describe('loss probes (RFC 8985 section 7)', () => {
     expect(script.tcp.statistics.lossProbeRecoveries).toBe(0);
     expect(script.cb.delegated.cWnd).toBeGreaterThanOrEqual(cWnd);
     expect(script.cb.flight).toBeNull();
+  });
+});
+
+describe('RACK (RFC 8985 section 6)', () => {
+  it('needs SACK: without it neither probe nor reordering timer runs (RFC8985-4-1)', () => {
+    const script = distant({ flags: 0 });
+    script.send(4 * MSS);
+    script.take();
+    expect([script.cb.flight, script.cb.lossDeadline]).toEqual([null, -1]);
+    script.run(350);
+    expect(sent(script).map((line) => line.slice(1))).toEqual([[0, 1]]);
+    expect(script.tcp.statistics.lossProbes).toBe(0);
+  });
+
+  it('what is lost waits for congestion control (RFC8985-9.3-1)', () => {
+    const script = distant({ parameters: { initialWindowSegments: 40 } });
+    script.send(20 * MSS);
+    script.take();
+    script.run(100);
+    script.arrive({ ack: 0, sack: [[19 * MSS, 20 * MSS]] });
+    script.run(60);
+    const lost = script.cb.flight?.record.lostBytes ?? 0;
+    // Nearly all is known to be lost; as much is sent again as was delivered, and not more.
+    expect(lost).toBeGreaterThan(15 * MSS);
+    expect(sent(script).length).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('the SACK recovery of RFC 6675', () => {
+  const dupack = { parameters: { lossDetection: 'dupack', forwardRto: false } } as const;
+
+  it('begins to count duplicates anew with each cumulative ACK (RFC6675-5-2)', () => {
+    const script = distant(dupack);
+    script.send(10 * MSS);
+    script.take();
+    // Three duplicates in all, of 100 bytes each: too few bytes to condemn anything, and never three in a row.
+    script.arrive({ ack: 0, sack: [[2 * MSS, 2 * MSS + 100]] });
+    script.arrive({ ack: 0, sack: [[2 * MSS, 2 * MSS + 200]] });
+    script.arrive({ ack: MSS });
+    expect(script.cb.delegated.dupAckCount).toBe(0);
+    script.arrive({ ack: MSS, sack: [[2 * MSS, 2 * MSS + 300]] });
+    script.arrive({ ack: MSS, sack: [[2 * MSS, 2 * MSS + 400]] });
+    expect(script.cb.inRecovery).toBe(false);
+    script.arrive({ ack: MSS, sack: [[2 * MSS, 2 * MSS + 500]] });
+    expect(script.cb.inRecovery).toBe(true);
+  });
+
+  it('is ended by a timeout, which moves RecoveryPoint to the end of what was sent (RFC6675-5.1-1, RFC6675-5.1-2)', () => {
+    const script = distant(dupack);
+    script.send(8 * MSS);
+    for (let i = 2; i <= 4; i++) script.arrive({ ack: 0, sack: [[MSS, i * MSS]] });
+    expect(script.cb.inRecovery).toBe(true);
+    const recoveries = script.tcp.statistics.fastRetransmits;
+    script.send(MSS);
+    script.run(400);
+    expect(script.tcp.statistics.timeouts).toBe(1);
+    expect([script.cb.inRecovery, script.cb.recoveryPoint]).toEqual([false, script.cb.delegated.sndMax]);
+    for (let i = 5; i <= 8; i++) script.arrive({ ack: 0, sack: [[MSS, i * MSS]] });
+    expect(script.cb.inRecovery).toBe(false);
+    expect(script.tcp.statistics.fastRetransmits).toBe(recoveries);
   });
 });
 

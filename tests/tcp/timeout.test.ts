@@ -124,7 +124,7 @@ describe('retransmission timeout (RFC 6298)', () => {
     expect(script.cb.rtt.srtt).toBeLessThan(140_000);
   });
 
-  it('sends one segment, then slow start again, from SND.UNA (RFC 5681 3.1, RFC 9293 MUST-19)', () => {
+  it('sends one segment, then slow start again, from SND.UNA (RFC5681-3.1-8, RFC 9293 MUST-19)', () => {
     const script = Script.established();
     script.send(14_600);
     script.take();
