@@ -102,7 +102,6 @@ function isDuplicateSack(cb: ControlBlock, header: TcpHeader): boolean {
 /** Records what the peer holds (RFC6675-5-1); ignores ranges outside what is outstanding (RFC 2018, RFC 2883 D-SACK). */
 function applySackBlocks(cb: ControlBlock, header: TcpHeader): number {
   const d = cb.delegated;
-  const board = cb.sackScoreboard();
   const floor = after(header.acknowledgment, d.sndUna) ? header.acknowledgment : d.sndUna;
   let gained = 0;
   for (let i = 0; i < header.sackCount; i++) {
@@ -110,7 +109,8 @@ function applySackBlocks(cb: ControlBlock, header: TcpHeader): number {
     const right = header.sackRight[i];
     if (!after(right, floor) || after(right, d.sndMax) || !before(left, right)) continue;
     const from = before(left, floor) ? floor : left;
-    const bytes = board.add(from, right);
+    // Made here: a report of duplicates alone needs no scoreboard.
+    const bytes = cb.sackScoreboard().add(from, right);
     if (bytes > 0) cb.flight?.record.sack(from, right);
     gained += bytes;
   }
