@@ -125,6 +125,11 @@ export class ControlBlock extends ControlFlags {
   segmentsSinceAck = 0;
   /** Segments with text that are still to be acknowledged at once (`TcpParameters.quickAcks`). */
   quickAcks = 0;
+  /**
+   * Tick until which older segments than the newest may still be forwarded by the previous owner (FWD-04): a gap is not
+   * reported before. In the past when the owner forwards nothing.
+   */
+  forwardsUntil = -1;
   /** Tick at which text arrived in order last; far in the past when none has. */
   lastTextAt = -0x40000000;
   /** The range to report, while `duplicatePending`. */

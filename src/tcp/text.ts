@@ -37,8 +37,10 @@ export function receiveText(
       queue.insert(sequence, buffer, offset, length);
       if (header.flags & TcpFlag.PSH) cb.pushHeld = true;
     }
-    // An immediate duplicate ACK tells the sender of the gap (RFC 5681 section 4.2, RFC 9293 MAY-13).
-    cb.ackNow = true;
+    // An immediate duplicate ACK tells the sender of the gap (RFC 5681 section 4.2, RFC 9293 MAY-13), unless what is missing
+    // may just be waiting to be forwarded: then the sender would repeat what was never lost.
+    if (length > 0 && awaitsForwarded(tcp, cb)) startDelayedAck(tcp, cb);
+    else cb.ackNow = true;
     return;
   }
   if (length > 0) {
@@ -51,11 +53,18 @@ export function receiveText(
         cb.disposition |= Disposition.PUSH;
         cb.pushHeld = cb.reassembly !== null;
       }
-      cb.ackNow = true; // a gap was filled, wholly or in part: one ACK for all of it (RFC 5681 section 4.2, RFC 9293 MUST-59)
+      // A gap was filled, wholly or in part: one ACK for all of it (RFC 5681 section 4.2, RFC 9293 MUST-59).
+      if (!awaitsForwarded(tcp, cb)) cb.ackNow = true;
     }
-    scheduleAck(tcp, cb);
+    if (cb.reassembly !== null && awaitsForwarded(tcp, cb)) startDelayedAck(tcp, cb);
+    else scheduleAck(tcp, cb);
   }
   if (cb.finReceived && cb.finSequence === d.rcvNxt) receiveFin(tcp, cb);
+}
+
+/** The gap below what is held may be filled by what the previous owner forwards. */
+function awaitsForwarded(tcp: TcpContext, cb: ControlBlock): boolean {
+  return cb.reassembly !== null && tcp.ticks < cb.forwardsUntil;
 }
 
 /** Remembers a duplicate for the next ACK (RFC 2883 section 4); of several, the last. */

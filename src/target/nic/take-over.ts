@@ -52,6 +52,8 @@ export function takeOverConnection(
   core.transmitBytes += cb.sendQueue.length;
   const known = core.options.supportsExtension ? state.extension : null;
   adopt(core.tcp, cb, state.delegated, known, bytesOf(state.buffered));
+  // What arrived while the connection moved is with the host, which forwards it once it knows of the completion (FWD-04).
+  cb.forwardsUntil = core.tcp.nextTick + core.tcp.parameters.delayedAckTicks;
   const delivery = new ReceiveDelivery(new ConnectionDeliverySink(core, connection), true, state.buffered);
   delivery.indicationSize = cached.rcvIndicationSize;
   // A FIN that the host received is reported behind the data that nobody has read yet; without any the host has reported
