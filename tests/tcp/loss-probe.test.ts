@@ -12,7 +12,9 @@ function over(rtt: number, options: ScriptOptions = {}): Script {
   const flags = options.flags ?? SACK;
   const script = Script.synSent({ ...options, flags, parameters });
   const scale = flags & TcpConstantFlag.WINDOW_SCALING_ENABLED ? 0 : undefined;
-  script.runTo(rtt).arrive({ flags: 'S.', seq: -1, ack: 0, mss: 1460, sackOk: true, ...(scale === 0 ? { scale } : {}) });
+  script
+    .runTo(rtt)
+    .arrive({ flags: 'S.', seq: -1, ack: 0, mss: 1460, sackOk: true, ...(scale === 0 ? { scale } : {}) });
   script.take();
   return script;
 }

@@ -192,7 +192,10 @@ describe('Proportional Rate Reduction (RFC 6937 3)', () => {
     // NewReno halves: half of what is delivered may leave.
     expect(Math.abs(total - sent.length / 2)).toBeLessThanOrEqual(2);
     for (let i = 0; i + 4 <= sent.length; i += 4) {
-      expect(sent.slice(i, i + 4).reduce((sum, count) => sum + count, 0), `ACKs ${i} to ${i + 3}`).toBeGreaterThan(0);
+      expect(
+        sent.slice(i, i + 4).reduce((sum, count) => sum + count, 0),
+        `ACKs ${i} to ${i + 3}`,
+      ).toBeGreaterThan(0);
     }
   });
 
