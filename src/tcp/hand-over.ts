@@ -199,15 +199,20 @@ function countersOf(tcp: TcpContext, cb: ControlBlock): number[] {
   ];
 }
 
+/** What is no count of another owner is none. */
 function adoptCounters(cb: ControlBlock, counters: readonly number[]): void {
-  cb.segmentsIn = counters[0];
-  cb.segmentsOut = counters[1];
-  cb.dataSegmentsIn = counters[2];
-  cb.dataSegmentsOut = counters[3];
-  cb.retransmittedSegments = counters[4];
-  cb.retransmittedBytes = counters[5];
-  cb.deliveredMarked = counters[6];
-  cb.busyTicks = counters[7];
+  const count = (index: number): number => {
+    const value = counters[index];
+    return Number.isSafeInteger(value) && value > 0 ? value : 0;
+  };
+  cb.segmentsIn = count(0);
+  cb.segmentsOut = count(1);
+  cb.dataSegmentsIn = count(2);
+  cb.dataSegmentsOut = count(3);
+  cb.retransmittedSegments = count(4);
+  cb.retransmittedBytes = count(5);
+  cb.deliveredMarked = count(6);
+  cb.busyTicks = count(7);
 }
 
 function adoptExtension(tcp: TcpContext, cb: ControlBlock, extension: TcpExtensionState): void {
@@ -229,8 +234,8 @@ function adoptExtension(tcp: TcpContext, cb: ControlBlock, extension: TcpExtensi
   if (extension.smallEnd !== undefined) cb.smallEnd = extension.smallEnd | 0;
   if (extension.counters !== undefined) adoptCounters(cb, extension.counters);
   if (extension.ecn !== undefined) {
-    cb.ecn = extension.ecn.flags;
-    cb.ecnReductionEnd = extension.ecn.reductionEnd;
+    cb.ecn = extension.ecn.flags | 0;
+    cb.ecnReductionEnd = atMostSent(extension.ecn.reductionEnd | 0, d);
   }
   if (extension.outOfOrderFin !== null && atOrAfter(extension.outOfOrderFin, d.rcvNxt)) {
     cb.finReceived = true;

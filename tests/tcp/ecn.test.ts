@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { applyUpdate, type TcpParameters, TcpState } from '../../src/tcp/index.ts';
+import {
+  adopt,
+  applyUpdate,
+  exportDelegated,
+  exportExtension,
+  type TcpParameters,
+  TcpState,
+} from '../../src/tcp/index.ts';
 import { EcnCodepoint, TcpFlag } from '../../src/wire/tcp-header.ts';
 import { Pair, pattern, sameBytes, seededRandom } from './pair.ts';
 import { Script, type ScriptOptions } from './scripted.ts';
@@ -320,6 +327,20 @@ describe('a connection that moves', () => {
     script.arrive({ flags: 'E.', ack: 6 * MSS });
     expect(script.cb.delegated.cWnd).toBe(5 * MSS);
     expect(script.take()).toEqual([`ect0 EW. ${10 * MSS}:${11 * MSS} ack 10`]);
+  });
+
+  it('takes no nonsense from another owner', () => {
+    const script = agreed();
+    script.send(MSS);
+    const extension = exportExtension(script.tcp, script.cb);
+    extension.ecn = { flags: Number.NaN, reductionEnd: script.cb.delegated.sndMax + 1000 };
+    extension.counters = [1, -5, Number.NaN];
+    const other = Script.established();
+    adopt(other.tcp, other.cb, exportDelegated(script.tcp, script.cb), extension, 0);
+    expect(other.cb.ecn).toBe(0);
+    expect(other.cb.ecnReductionEnd).toBe(script.cb.delegated.sndMax);
+    const { segmentsIn, segmentsOut, dataSegmentsIn, busyTicks } = other.cb;
+    expect([segmentsIn, segmentsOut, dataSegmentsIn, busyTicks]).toEqual([1, 0, 0, 0]);
   });
 
   it('without the extension goes on without ECN', () => {
