@@ -64,12 +64,12 @@ type Figures = Omit<KernelConnections, 'link' | 'opener' | 'ofNodeNet'>;
 
 /** The peer opens connections to us. */
 async function accepting(sockets: Sockets, namespace: string, milliseconds: number): Promise<Figures> {
-  const counter = { closed: 0 };
+  const counter = new Counter();
   const servers: { close(): void }[] = [];
   for (const port of PORTS) servers.push(await sockets.listen(port, (socket) => countEnd(socket, counter)));
   const peer = new Peer(namespace, PEER, ['client', OURS, PORTS.join(','), TRACKS], 60_000 + 2 * milliseconds);
   try {
-    while (counter.closed === 0) await elapsed(5);
+    await peer.during(counter.first);
     return await rateOf(counter, peer, milliseconds);
   } finally {
     await peer.stop();
@@ -79,7 +79,7 @@ async function accepting(sockets: Sockets, namespace: string, milliseconds: numb
 
 /** We open connections to the peer. */
 async function opening(sockets: Sockets, namespace: string, milliseconds: number): Promise<Figures> {
-  const counter = { closed: 0 };
+  const counter = new Counter();
   let goesOn = true;
   let next = 0;
   const open = (): void => {
@@ -94,6 +94,7 @@ async function opening(sockets: Sockets, namespace: string, milliseconds: number
   try {
     await peer.ready();
     for (let track = 0; track < TRACKS; track++) open();
+    await peer.during(counter.first);
     return await rateOf(counter, peer, milliseconds);
   } finally {
     goesOn = false;
@@ -102,19 +103,38 @@ async function opening(sockets: Sockets, namespace: string, milliseconds: number
   }
 }
 
+/** Connections that have ended in good order. */
+class Counter {
+  closed = 0;
+  /** Resolves with the first of them. */
+  readonly first: Promise<void>;
+  private isFirst: () => void = () => {};
+
+  constructor() {
+    this.first = new Promise((resolve) => {
+      this.isFirst = resolve;
+    });
+  }
+
+  add(): void {
+    this.closed++;
+    this.isFirst();
+  }
+}
+
 /** Counts a connection that ends in good order. */
-function countEnd(socket: Duplex, counter: { closed: number }): void {
+function countEnd(socket: Duplex, counter: Counter): void {
   let failed = false;
   socket.on('error', () => {
     failed = true;
   });
   socket.on('close', () => {
-    if (!failed) counter.closed++;
+    if (!failed) counter.add();
   });
   socket.resume();
 }
 
-async function rateOf(counter: { readonly closed: number }, peer: Peer, milliseconds: number): Promise<Figures> {
+async function rateOf(counter: Counter, peer: Peer, milliseconds: number): Promise<Figures> {
   await elapsed(milliseconds / 4);
   const before = counter.closed;
   const usage = new Usage(peer);

@@ -65,7 +65,7 @@ async function measureOne(
   const role = direction === 'receive' ? 'source' : 'sink';
   const peer = new Peer(namespace, PEER, [role, OURS, PORT], 60_000 + 2 * milliseconds);
   try {
-    const socket = await accepted;
+    const socket = await peer.during(accepted);
     const figures = await count(socket, direction, peer, milliseconds);
     socket.destroy();
     return figures;

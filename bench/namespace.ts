@@ -125,7 +125,15 @@ export class Peer {
 
   /** Resolves when the program has printed something. */
   async ready(): Promise<void> {
-    await new Promise((resolve) => this.child.stdout?.once('data', resolve));
+    await this.during(new Promise((resolve) => this.child.stdout?.once('data', resolve)));
+  }
+
+  /** Waits for something that the peer brings about. @throws Error when it ends before */
+  async during<T>(promise: Promise<T>): Promise<T> {
+    const ended = this.gone.then((): never => {
+      throw new Error('the process at the other end has ended');
+    });
+    return await Promise.race([promise, ended]);
   }
 
   /** CPU seconds that the process has used so far, what the kernel did in its calls included. */
