@@ -2,9 +2,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 
-/** A `http.Server` that listens nowhere yet. */
+/** A `http.Server` that listens nowhere yet. It closes no idle connection: on a busy machine a client may be slow to ask again. */
 export function createTestServer() {
-  return createServer((request, response) => {
+  return createServer({ keepAliveTimeout: 0 }, (request, response) => {
     if (request.method === 'POST') {
       const hash = createHash('sha256');
       request.on('data', (bytes) => hash.update(bytes)).on('end', () => response.end(hash.digest('hex')));
