@@ -4,7 +4,7 @@
  * window that was advertised is never taken back (RFC 9293 SHLD-14).
  */
 import type { ControlBlock } from '../tcp/index.ts';
-import { TcpConstantFlag } from '../tcp/index.ts';
+import { MemoryState, TcpConstantFlag } from '../tcp/index.ts';
 import type { TcpHeader } from '../wire/index.ts';
 import type { Connection } from './connection.ts';
 import type { HostCore } from './core.ts';
@@ -82,7 +82,7 @@ export class BufferTuning {
 
   /** The application has read bytes: after each round trip the window may grow. */
   read(connection: Connection, bytes: number): void {
-    if (!connection.tunesReceiveBuffer) return;
+    if (!connection.tunesReceiveBuffer || this.core.tcp.memoryState !== MemoryState.NORMAL) return;
     const { now } = this.core.tcp;
     const mtu = connection.path?.pathMtu ?? this.core.interface.mtuOf(connection.localAddress.family);
     connection.tuning ??= new ReceiveTuning(now, Math.min(connection.receiveBuffer, FIRST_SEGMENTS * mtu));
@@ -104,6 +104,7 @@ export class BufferTuning {
 
   /** Bytes were acknowledged: the application may have twice the congestion window unacknowledged. */
   acknowledged(connection: Connection, congestionWindow: number): void {
+    if (this.core.tcp.memoryState !== MemoryState.NORMAL) return;
     const wanted = Math.min(2 * congestionWindow, this.settings.sendBufferLimitBytes);
     if (wanted > connection.sendLimit) connection.sendLimit = wanted;
   }

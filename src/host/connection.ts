@@ -21,6 +21,7 @@ import {
   type SoftError,
 } from './connection-types.ts';
 import type { HostCore } from './core.ts';
+import type { HostMemory } from './memory.ts';
 import type { Path, PathMember } from './path/path.ts';
 import { ReceiveQueue } from './receive-queue.ts';
 import type { HostSettings } from './settings.ts';
@@ -35,6 +36,7 @@ const HISTORY_LIMIT = 256;
 export interface ConnectionServices {
   readonly core: HostCore;
   readonly tuning: BufferTuning;
+  readonly memory: HostMemory;
   /** Has the connection processed soon, from within `HostStack.advance`. */
   schedule(connection: Connection): void;
   /** Tells the connection's engine, or its target, of a new path MTU. */
@@ -178,7 +180,7 @@ export class Connection extends ConnectionFlags implements PathMember {
       this.counters.bytesSent += bytes.length;
       this.services.schedule(this);
     }
-    if (this.sendBufferedBytes < this.sendLimit) return true;
+    if (this.sendBufferedBytes < this.services.memory.sendLimit(this.sendLimit)) return true;
     this.drainAwaited = true;
     return false;
   }
@@ -358,6 +360,8 @@ export class Connection extends ConnectionFlags implements PathMember {
   sendLimit: number;
   /** Made with the first read. @internal */
   tuning: ReceiveTuning | null = null;
+  /** What `HostMemory` counts for the connection, bytes. @internal */
+  accounted = 0;
   /** @internal */
   readonly received = new ReceiveQueue();
   /** Bytes that were read and that the engine does not know of. @internal */
@@ -514,8 +518,9 @@ export class Connection extends ConnectionFlags implements PathMember {
     });
   }
 
-  private noteDrained(): void {
-    if (!this.drainAwaited || this.sendBufferedBytes >= this.sendLimit) return;
+  /** What is buffered may have fallen below the limit, or the limit risen. @internal */
+  noteDrained(): void {
+    if (!this.drainAwaited || this.sendBufferedBytes >= this.services.memory.sendLimit(this.sendLimit)) return;
     this.drainAwaited = false;
     this.raise(ConnectionEvent.DRAINED);
   }

@@ -36,6 +36,13 @@ export class HostStatistics {
   synCookiesRefused = 0;
   /** SYNs, and ACKs that would have completed an opening, dropped because too many connections wait to be accepted. */
   acceptOverflows = 0;
+  /** Times that memory for buffers became short, and that it ran out. */
+  memoryPressures = 0;
+  memoryExhaustions = 0;
+  /** SYNs, and ACKs that would have made a connection, dropped because memory had run out. */
+  memoryRefusals = 0;
+  /** Connections reset whose applications had left them: too many, or without progress for too long. */
+  orphansReset = 0;
   /** Times that a path MTU was lowered by ICMP. */
   pathMtuReductions = 0;
   offloads = 0;

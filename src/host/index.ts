@@ -1,5 +1,6 @@
 /** The host stack: TCP over IPv4 and IPv6 whose connections can be handed to an offload target and taken back. */
 
+export { MemoryState } from '../tcp/memory-state.ts';
 export type { OffloadStatistics } from './chimney/statistics.ts';
 export { Connection } from './connection.ts';
 export type { ConnectionOptions } from './connection-options.ts';

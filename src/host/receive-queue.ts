@@ -14,6 +14,11 @@ export class ReceiveQueue {
     return this.bytes;
   }
 
+  /** Pieces in which they are kept. */
+  get pieces(): number {
+    return this.chunks === null ? 0 : this.chunks.length - this.head;
+  }
+
   /** Appends bytes; the view is kept, or copied when it is small and must wait behind others. */
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return;

@@ -66,6 +66,16 @@ export interface HostStackOptions {
   readonly sendBufferBytes?: number;
   /** By default 4 MiB. */
   readonly sendBufferLimitBytes?: number;
+  /**
+   * Most bytes that all connections together may have in buffers, with what it costs to keep them; by default 256 MiB. From
+   * three quarters of it on buffers grow no more and windows open little; at the limit windows close, text behind a gap is
+   * thrown away, and new connections are refused.
+   */
+  readonly memoryLimitBytes?: number;
+  /** Connections whose applications have left them, at most; by default 4096. Of more the oldest is reset. */
+  readonly maximumOrphans?: number;
+  /** How long such a connection may go on without anything acknowledged, milliseconds; by default four minutes. */
+  readonly orphanTimeoutMilliseconds?: number;
   /** Most bytes of segments held per connection while it moves. */
   readonly heldSegmentLimitBytes?: number;
   /** Answer SYNs with cookies while too many connections are half open (RFC 4987 section 3.6); true by default. */
@@ -84,6 +94,9 @@ export interface HostSettings {
   readonly sendBufferBytes: number;
   readonly tunesSendBuffer: boolean;
   readonly sendBufferLimitBytes: number;
+  readonly memoryLimitBytes: number;
+  readonly maximumOrphans: number;
+  readonly orphanTimeoutMilliseconds: number;
   readonly heldSegmentLimitBytes: number;
   readonly synCookies: boolean;
   readonly connection: ConnectionOptions;
@@ -109,6 +122,9 @@ export function settingsOf(options: HostStackOptions): HostSettings {
     sendBufferBytes: Math.max(1, options.sendBufferBytes ?? Math.min(FIRST_BUFFER, sendLimit)),
     tunesSendBuffer: options.sendBufferBytes === undefined,
     sendBufferLimitBytes: sendLimit,
+    memoryLimitBytes: Math.max(1, options.memoryLimitBytes ?? 256 * MEBIBYTE),
+    maximumOrphans: Math.max(0, options.maximumOrphans ?? 4096),
+    orphanTimeoutMilliseconds: Math.max(1, options.orphanTimeoutMilliseconds ?? 240_000),
     heldSegmentLimitBytes: Math.max(0, options.heldSegmentLimitBytes ?? 4 * MEBIBYTE),
     synCookies: options.synCookies ?? true,
     connection: options.connection ?? {},

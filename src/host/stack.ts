@@ -11,7 +11,7 @@ import { contiguousBytes } from '../ndis/net-buffer-data.ts';
 import { NetBufferListPool } from '../ndis/net-buffer-pool.ts';
 import type { DevicePowerState } from '../ndis/oid.ts';
 import type { NdisStatus } from '../ndis/status.ts';
-import { type ControlBlock, TcpContext, type TcpStatistics, type WheelEntry } from '../tcp/index.ts';
+import { type ControlBlock, MemoryState, TcpContext, type TcpStatistics, type WheelEntry } from '../tcp/index.ts';
 import { DEFAULT_TCP_PARAMETERS } from '../tcp/parameters.ts';
 import { type AddressFamily, type DropCounters, type IpAddress, MacAddress } from '../wire/index.ts';
 import { BufferTuning } from './buffer-tuning.ts';
@@ -25,6 +25,7 @@ import type { ConnectionHandlers } from './connection-types.ts';
 import { HostCore, type HostStatistics } from './core.ts';
 import type { Neighbor } from './framing/neighbor.ts';
 import { InfoQueries } from './info-queries.ts';
+import { HostMemory } from './memory.ts';
 import { NetworkInterface } from './network-interface.ts';
 import { NetworkLayer, type NetworkObserver } from './network-layer.ts';
 import { notify } from './notify.ts';
@@ -77,8 +78,11 @@ export class HostStack {
   readonly chimney: Chimney;
   /** Called when work was queued from outside of `advance`: the owner should call it soon. */
   onWork: (() => void) | null = null;
+  /** Called from within `advance` when memory for buffers has become short, has run out, or is there again. */
+  onMemory: ((state: MemoryState) => void) | null = null;
   private readonly settings: HostSettings;
   private readonly tuning: BufferTuning;
+  private readonly memory: HostMemory;
   private readonly network: NetworkLayer;
   private readonly transport: Transport;
   private readonly errors: IcmpErrors;
@@ -122,6 +126,7 @@ export class HostStack {
       () => this.wake(),
     );
     this.tuning = new BufferTuning(this.core, this.settings);
+    this.memory = new HostMemory(this.core, this.settings.memoryLimitBytes, (previous) => this.memoryChanged(previous));
     this.network = new NetworkLayer(this.core, networkOptionsOf(options), this.networkObserver());
     const { neighbors, paths, output } = this.network;
     this.transport = new Transport(this.core, this.settings, paths, neighbors, output, this.connectionServices());
@@ -170,6 +175,16 @@ export class HostStack {
   /** Counters of the host's TCP engine. */
   get tcpStatistics(): Readonly<TcpStatistics> {
     return this.core.tcp.statistics;
+  }
+
+  /** Bytes that connections have in buffers, with what it costs to keep them. */
+  get memoryUsed(): number {
+    return this.memory.used;
+  }
+
+  /** Connections whose applications have left them, and that have not ended yet. */
+  get orphans(): number {
+    return this.transport.orphans.size;
   }
 
   /** Received frames that were dropped, by reason. */
@@ -278,6 +293,7 @@ export class HostStack {
         this.chimney.service(connection);
         this.infoQueries.service(connection);
         notify(connection);
+        this.memory.account(connection);
       }
     } finally {
       // The application's handlers may throw: nobody else loses his turn by that.
@@ -347,6 +363,7 @@ export class HostStack {
     return {
       core: this.core,
       tuning: this.tuning,
+      memory: this.memory,
       settings: this.settings,
       neighbors: this.network.neighbors,
       paths: this.network.paths,
@@ -363,6 +380,15 @@ export class HostStack {
     connection.scheduled = true;
     this.scheduled.push(connection);
     this.wake();
+  }
+
+  private memoryChanged(previous: MemoryState): void {
+    const state = this.core.tcp.memoryState;
+    this.core.defer(() => {
+      if (state < previous) this.transport.relieve();
+      else if (state >= MemoryState.EXHAUSTED) this.transport.prune();
+      this.onMemory?.(state);
+    });
   }
 
   private unbind(): void {
@@ -409,6 +435,7 @@ export class HostStack {
     return {
       core: this.core,
       tuning: this.tuning,
+      memory: this.memory,
       schedule: (connection) => this.schedule(connection),
       pathMtuChanged: (connection, pathMtu) => this.transport.pathMtuChanged(connection, pathMtu),
       destinationUnreachable: (connection) => this.transport.destinationUnreachable(connection),

@@ -142,9 +142,9 @@ export function abort(tcp: TcpContext, cb: ControlBlock): void {
 export function consumed(tcp: TcpContext, cb: ControlBlock, bytes: number): void {
   cb.receiveBuffered -= bytes;
   if (!canReceive(cb.delegated.state)) return; // after the peer's FIN there is nothing to open a window for
-  if (wantsWindowUpdate(cb)) {
+  if (wantsWindowUpdate(tcp, cb)) {
     sendAck(tcp, cb);
-  } else if (cb.swsDeadline === TIMER_NOT_RUNNING && wantsLateWindowUpdate(cb)) {
+  } else if (cb.swsDeadline === TIMER_NOT_RUNNING && wantsLateWindowUpdate(tcp, cb)) {
     cb.swsDeadline = tcp.ticks + tcp.parameters.swsPreventionTicks;
     arm(tcp, cb);
   }

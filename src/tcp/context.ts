@@ -5,6 +5,7 @@
 import { TcpHeader } from '../wire/tcp-header.ts';
 import { CachedStates } from './cached-states.ts';
 import { FlightPool } from './flight-state.ts';
+import { MemoryState } from './memory-state.ts';
 import type { TcpParameters } from './parameters.ts';
 import { TimingWheel, type WheelEntry } from './timing-wheel.ts';
 
@@ -33,6 +34,8 @@ export class TcpStatistics {
   keepAliveProbes = 0;
   challengeAcks = 0;
   outOfOrderSegments = 0;
+  /** Segments with text that were dropped for want of memory. */
+  textRefused = 0;
   /** Segments dropped by PAWS (RFC 7323 section 5.3). */
   pawsDrops = 0;
   /** Segments with text that had CE on connections with ECN, and windows reduced for an ECE (RFC 3168). */
@@ -53,6 +56,8 @@ export class TcpContext {
   readonly random: RandomInt32;
   readonly wheel: TimingWheel;
   readonly statistics = new TcpStatistics();
+  /** How much memory is left for buffers: set by the owner. */
+  memoryState: MemoryState = MemoryState.NORMAL;
   readonly flights = new FlightPool();
   /** Cached variables that connections have in common. */
   readonly cachedStates = new CachedStates();

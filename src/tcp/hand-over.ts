@@ -154,7 +154,7 @@ export function adopt(
   // What is outstanding must not depend on the previous owner's having had a timer.
   if (cb.retransmitDeadline < 0 && delegated.sndUna !== delegated.sndMax) startRetransmitTimer(tcp, cb);
   // What the application took while nobody was in charge: a peer that was told of a closed window waits for this.
-  if (canReceive(cb.delegated.state) && wantsWindowUpdate(cb)) cb.ackNow = true;
+  if (canReceive(cb.delegated.state) && wantsWindowUpdate(tcp, cb)) cb.ackNow = true;
   arm(tcp, cb);
 }
 
@@ -262,7 +262,7 @@ export function applyUpdate(tcp: TcpContext, cb: ControlBlock, cached: Readonly<
   }
   if (commands & TcpCachedFlag.MAX_RT_RESTART) cb.delegated.totalRt = 0;
   if (commands & TcpCachedFlag.UPDATE_RCV_WND && cached.initialRcvWnd !== cb.delegated.rcvWnd) {
-    openWindow(cb);
+    openWindow(tcp, cb);
     sendAck(tcp, cb);
   }
   output(tcp, cb);

@@ -20,6 +20,7 @@ export {
   resume,
   setPathMtu,
 } from './hand-over.ts';
+export { MemoryState } from './memory-state.ts';
 export { output } from './output.ts';
 export { isOvertaken } from './overtaken.ts';
 export { DEFAULT_TCP_PARAMETERS, type TcpParameters } from './parameters.ts';

@@ -82,6 +82,11 @@ export class ReassemblyQueue {
     this.limit = Math.max(1, limitSegments);
   }
 
+  /** Pieces in which they are held. */
+  get pieceCount(): number {
+    return this.pieces;
+  }
+
   /** Nothing is held. */
   get isEmpty(): boolean {
     return this.count === 0;

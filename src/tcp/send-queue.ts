@@ -37,6 +37,11 @@ export class SendQueue {
   /** Chunk, counted from `head`, where the last copy ended. */
   private cursor = 0;
 
+  /** Pieces in which the bytes are kept. */
+  get pieces(): number {
+    return this.count;
+  }
+
   /**
    * Queues bytes behind all others, by reference; empty chunks are ignored. A `RangeError` when more than 2^31 - 1 bytes
    * would be queued: sequence space ends there, and owners limit a send backlog long before.

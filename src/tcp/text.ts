@@ -4,6 +4,7 @@ import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
 import { setRetransmitTimer, startDelayedAck, startTimeWait } from './deadlines.ts';
 import { Disposition } from './disposition.ts';
+import { MemoryState, refusesText } from './memory-state.ts';
 import { canReceive, TcpState } from './state.ts';
 import { TcpConstantFlag } from './variables.ts';
 
@@ -24,6 +25,11 @@ export function receiveText(
   const d = cb.delegated;
   // After the peer's FIN there can be no text: a segment that claims it is a duplicate or worse (section 3.10.7.4).
   if (!canReceive(d.state)) return;
+  if (tcp.memoryState !== MemoryState.NORMAL && length > 0 && refusesText(tcp, cb, sequence)) {
+    tcp.statistics.textRefused++;
+    cb.ackNow = true;
+    return;
+  }
   if (fin) {
     cb.finReceived = true;
     cb.finSequence = (sequence + length) | 0;

@@ -44,7 +44,7 @@ export function timersExpire(tcp: TcpContext, cb: ControlBlock): number {
     cb.swsOverride = true;
     output(tcp, cb);
     cb.swsOverride = false;
-    if (wantsLateWindowUpdate(cb)) sendAck(tcp, cb);
+    if (wantsLateWindowUpdate(tcp, cb)) sendAck(tcp, cb);
   }
   if (isDue(tcp, cb.keepAliveDeadline)) keepAliveExpired(tcp, cb);
   // Before the retransmission timer: a loss probe takes its place when both are due.

@@ -155,7 +155,7 @@ function emit(
   } else if (d.state === TcpState.SYN_SENT) {
     h.window = 0; // a reset before anything is agreed: neither options nor a scaled window (RFC 7323 sections 2.2 and 3.2)
   } else {
-    h.window = advertisedWindow(cb, tcp.parameters.offersAllFree);
+    h.window = advertisedWindow(tcp, cb);
     if (cb.constant.flags & TcpConstantFlag.TIMESTAMP_ENABLED) writeTimestamp(tcp, cb);
     if (length === 0 && owesSackBlocks(cb)) writeSackBlocks(h, cb);
   }

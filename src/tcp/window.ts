@@ -1,5 +1,7 @@
 /** The receive window, and the sizes of segments both ways (RFC 9293 sections 3.7.1 and 3.8.6). */
+import type { TcpContext } from './context.ts';
 import type { ControlBlock } from './control-block.ts';
+import { allowedCapacity } from './memory-state.ts';
 import { TcpConstantFlag } from './variables.ts';
 
 /** Bytes of the timestamps option with its padding: present in every segment once negotiated (RFC 7323 section 3.2). */
@@ -42,8 +44,8 @@ function windowScale(cb: ControlBlock): number {
 }
 
 /** Bytes by which the right edge of the receive window could move to the right now; may be negative, and 0 for ever (MAY-8). */
-function couldOpen(cb: ControlBlock): number {
-  return windowCapacity(cb) - cb.receiveBuffered - cb.delegated.rcvWnd;
+function couldOpen(tcp: TcpContext, cb: ControlBlock): number {
+  return allowedCapacity(tcp.memoryState, cb, windowCapacity(cb)) - cb.receiveBuffered - cb.delegated.rcvWnd;
 }
 
 /** Receiver silly-window avoidance: opening by `bytes` is worth telling (RFC 9293 section 3.8.6.2.2, MUST-39). */
@@ -59,12 +61,13 @@ function isUseful(cb: ControlBlock, bytes: number): boolean {
  * Rounding up again and again would let a peer that sends a few bytes at a time overrun the buffer, so that it ends a
  * sixteenth beyond; from there on the field is rounded down (RFC 7323 section 2.4), and RCV.WND remembers what was offered.
  */
-export function advertisedWindow(cb: ControlBlock, offersAllFree: boolean): number {
+export function advertisedWindow(tcp: TcpContext, cb: ControlBlock): number {
   const d = cb.delegated;
   const scale = windowScale(cb);
-  const opening = couldOpen(cb);
+  const opening = couldOpen(tcp, cb);
   const free = d.rcvWnd + opening;
-  const isWorth = isUseful(cb, opening) || (offersAllFree && free >= Math.min(windowCapacity(cb) >> 2, cb.receiveMss));
+  const isWorth =
+    isUseful(cb, opening) || (tcp.parameters.offersAllFree && free >= Math.min(windowCapacity(cb) >> 2, cb.receiveMss));
   const target = isWorth ? free : d.rcvWnd;
   const roundedUp = (d.rcvWnd + (1 << scale) - 1) >> scale;
   const slack = Math.max(1 << scale, windowCapacity(cb) >> 4);
@@ -74,19 +77,19 @@ export function advertisedWindow(cb: ControlBlock, offersAllFree: boolean): numb
 }
 
 /** Offers all that is free, however little that is more than before: the host asked for it (UPD-13). */
-export function openWindow(cb: ControlBlock): void {
-  const opening = couldOpen(cb);
+export function openWindow(tcp: TcpContext, cb: ControlBlock): void {
+  const opening = couldOpen(tcp, cb);
   if (opening > 0) cb.delegated.rcvWnd += opening;
 }
 
 /** Whether the window has opened enough since the last ACK that the peer should hear of it at once. */
-export function wantsWindowUpdate(cb: ControlBlock): boolean {
-  const opening = couldOpen(cb);
+export function wantsWindowUpdate(tcp: TcpContext, cb: ControlBlock): boolean {
+  const opening = couldOpen(tcp, cb);
   if (opening <= 0) return false;
   return opening >= Math.min(cb.cached.initialRcvWnd >> 1, 2 * cb.receiveMss) && opening >= cb.delegated.rcvWnd >> 2;
 }
 
 /** Whether the peer may be waiting for an opening that is useful but not worth a segment at once (TMR-SWS-03). */
-export function wantsLateWindowUpdate(cb: ControlBlock): boolean {
-  return cb.delegated.rcvWnd < windowCapacity(cb) >> 2 && isUseful(cb, couldOpen(cb));
+export function wantsLateWindowUpdate(tcp: TcpContext, cb: ControlBlock): boolean {
+  return cb.delegated.rcvWnd < windowCapacity(cb) >> 2 && isUseful(cb, couldOpen(tcp, cb));
 }

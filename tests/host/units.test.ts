@@ -6,6 +6,7 @@ import { Arp } from '../../src/host/framing/arp.ts';
 import type { Neighbor } from '../../src/host/framing/neighbor.ts';
 import { NeighborState } from '../../src/host/framing/neighbor.ts';
 import { NeighborCache, NeighborLimits } from '../../src/host/framing/neighbor-cache.ts';
+import { PIECE_OVERHEAD } from '../../src/host/memory.ts';
 import { NetworkInterface } from '../../src/host/network-interface.ts';
 import { RateLimit } from '../../src/host/rate-limit.ts';
 import { ReceiveQueue } from '../../src/host/receive-queue.ts';
@@ -109,12 +110,15 @@ describe('queues', () => {
     expect(bytes.every((byte, i) => byte === (i & 0xff))).toBe(true);
   });
 
-  it('SegmentQueue is bounded', () => {
-    const queue = new SegmentQueue(100);
+  it('SegmentQueue is bounded, with what it costs to keep a segment', () => {
+    const queue = new SegmentQueue(100 + 2 * PIECE_OVERHEAD);
     expect(queue.push(new Uint8Array(60))).toBe(true);
     expect(queue.push(new Uint8Array(60))).toBe(false);
     expect(queue.push(new Uint8Array(40))).toBe(true);
+    expect(queue.memory).toBe(100 + 2 * PIECE_OVERHEAD);
+    expect(queue.push(new Uint8Array(0))).toBe(false);
     expect(queue.takeAll().length).toBe(2);
+    expect(queue.memory).toBe(0);
     expect(queue.push(new Uint8Array(100))).toBe(true);
   });
 

@@ -7,6 +7,7 @@ import { TcpDisconnectFlag } from '../../ndis/events.ts';
 import { dataLengthOf, type NetBufferList, netBufferListsOf } from '../../ndis/net-buffer.ts';
 import { viewsOfNetBufferList } from '../../ndis/net-buffer-data.ts';
 import { NdisStatus } from '../../ndis/status.ts';
+import { MemoryState } from '../../tcp/memory-state.ts';
 import type { Connection } from '../connection.ts';
 import type { ChimneyEnvironment } from './environment.ts';
 import { DisconnectPhase, ForwardRequest, type OffloadedIo, ReceiveRequest, SendRequest } from './offloaded-io.ts';
@@ -15,6 +16,9 @@ const EMPTY = new Uint8Array(0);
 
 /** Unread bytes per connection up to which indicated data is taken: a share of the receive buffer, and at least this. */
 const LEAST_UNREAD_LIMIT = 65_536;
+/** The same when little memory is left, and when none is. */
+const UNREAD_LIMIT_UNDER_PRESSURE = 16_384;
+const UNREAD_LIMIT_EXHAUSTED = 4096;
 /** A receive request with a buffer is worth its copy from this size on; below it the zero-length form is posted. */
 const LEAST_POSTED_BYTES = 2048;
 /** Largest buffer of one receive request. */
@@ -127,7 +131,7 @@ export class DataPath {
    * indicates again (RECV-24, RECV-25).
    */
   private post(connection: Connection, io: OffloadedIo): void {
-    const limit = unreadLimit(connection);
+    const limit = this.unreadLimit(connection);
     const room = limit - connection.received.length;
     if (io.receivePosted !== null || room < limit / 2) return;
     const size = Math.min(io.refusedBytes, room, MOST_POSTED_BYTES);
@@ -144,10 +148,14 @@ export class DataPath {
   /** Data that no request took. The host keeps a copy and owes the list to the target. */
   indicated(connection: Connection, io: OffloadedIo, list: NetBufferList, consumed: BytesConsumed): NdisStatus {
     const length = dataLengthOf(list);
-    const room = connection.abortRequested ? length : unreadLimit(connection) - connection.received.length;
+    const room = connection.abortRequested ? length : this.unreadLimit(connection) - connection.received.length;
     const taken = Math.max(0, Math.min(room, length));
     consumed.value = taken;
-    if (taken > 0 && !connection.abortRequested) deliverCopy(connection, list, taken);
+    if (taken > 0 && !connection.abortRequested) {
+      deliverCopy(connection, list, taken);
+      // At once: the next indication must know of it.
+      this.environment.memory.account(connection);
+    }
     if (taken === length) {
       // An indication holds everything that the target has: it waits for no request any more (RECV-21).
       io.refusedBytes = 0;
@@ -232,6 +240,14 @@ export class DataPath {
     this.environment.schedule(connection);
   }
 
+  /** Unread bytes up to which indicated data is taken. */
+  private unreadLimit(connection: Connection): number {
+    const { memoryState } = this.environment.core.tcp;
+    if (memoryState >= MemoryState.EXHAUSTED) return UNREAD_LIMIT_EXHAUSTED;
+    if (memoryState === MemoryState.PRESSURE) return UNREAD_LIMIT_UNDER_PRESSURE;
+    return Math.max(LEAST_UNREAD_LIMIT, connection.receiveBuffer >> 2);
+  }
+
   /** Whether the target still waits for a request. */
   private afterReceive(io: OffloadedIo, status: NdisStatus, posted: number, received: number): void {
     if (status === NdisStatus.SUCCESS) {
@@ -246,11 +262,6 @@ export class DataPath {
       io.waitsForPost = false;
     }
   }
-}
-
-/** Unread bytes up to which indicated data is taken. */
-function unreadLimit(connection: Connection): number {
-  return Math.max(LEAST_UNREAD_LIMIT, connection.receiveBuffer >> 2);
 }
 
 /** Copies the first `length` bytes of a list: its memory is the target's again once it is given back. */

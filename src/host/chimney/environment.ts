@@ -6,6 +6,7 @@ import type { BufferTuning } from '../buffer-tuning.ts';
 import type { Connection } from '../connection.ts';
 import type { HostCore } from '../core.ts';
 import type { NeighborCache } from '../framing/neighbor-cache.ts';
+import type { HostMemory } from '../memory.ts';
 import type { PathTable } from '../path/path-table.ts';
 import type { HostSettings } from '../settings.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -13,6 +14,7 @@ import type { Transport } from '../transport/transport.ts';
 export interface ChimneyEnvironment {
   readonly core: HostCore;
   readonly tuning: BufferTuning;
+  readonly memory: HostMemory;
   readonly settings: HostSettings;
   readonly neighbors: NeighborCache;
   readonly paths: PathTable;

@@ -146,6 +146,11 @@ export class OffloadedIo {
     return this.requests.slice(this.head).filter((request) => !request.completed || request.remaining > 0);
   }
 
+  /** Sends that the target has, or has given back. */
+  get pieces(): number {
+    return this.requests.length - this.head;
+  }
+
   /** No send and no graceful disconnect is outstanding. */
   get sendsDone(): boolean {
     return this.head === this.requests.length;

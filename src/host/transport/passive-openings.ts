@@ -3,7 +3,7 @@
  * them, and are answered with cookies beyond that (RFC 4987 section 3.6), so that a flood of forged SYNs takes no memory
  * and shuts nobody out.
  */
-import { type ControlBlock, openFromCookie, openPassive, TcpState } from '../../tcp/index.ts';
+import { type ControlBlock, MemoryState, openFromCookie, openPassive, TcpState } from '../../tcp/index.ts';
 import { DropReason, type IpPacket, TcpFlag, type TcpHeader } from '../../wire/index.ts';
 import type { Connection } from '../connection.ts';
 import type { HostCore } from '../core.ts';
@@ -70,7 +70,9 @@ export class PassiveOpenings {
   }
 
   private synArrives(listener: Listener, ip: IpPacket, header: TcpHeader): void {
-    if (listener.isAcceptQueueFull) {
+    if (this.isOutOfMemory()) {
+      this.core.statistics.memoryRefusals++;
+    } else if (listener.isAcceptQueueFull) {
       // The application does not keep up: more connections would only wait longer. The peer repeats its SYN.
       this.core.statistics.acceptOverflows++;
     } else if (listener.hasRoom || (!this.settings.synCookies && this.makeRoom(listener))) {
@@ -108,6 +110,10 @@ export class PassiveOpenings {
       this.nobody.answer(ip, header);
       return;
     }
+    if (this.isOutOfMemory()) {
+      this.core.statistics.memoryRefusals++;
+      return;
+    }
     if (listener.isAcceptQueueFull) {
       this.core.statistics.acceptOverflows++;
       return;
@@ -118,5 +124,9 @@ export class PassiveOpenings {
     openFromCookie(this.core.tcp, cb, syn, (header.acknowledgment - 1) | 0);
     header.timestampEcho = 0; // its low bits are no time: it measures nothing
     this.opener.arrives(cb.attachment as Connection, header, frame);
+  }
+
+  private isOutOfMemory(): boolean {
+    return this.core.tcp.memoryState >= MemoryState.EXHAUSTED;
   }
 }

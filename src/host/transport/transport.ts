@@ -8,8 +8,11 @@ import {
   blackHoleMtu,
   type ConnectionOwner,
   ControlBlock,
+  consumed,
   Disposition,
   isOvertaken,
+  isSynchronized,
+  MemoryState,
   openActive,
   release,
   segmentArrives,
@@ -44,6 +47,7 @@ import { type AcceptHandler, Listener } from './listener.ts';
 import { ListenerTable } from './listener-table.ts';
 import { Nobody } from './nobody.ts';
 import { Openings } from './opening.ts';
+import { Orphans } from './orphans.ts';
 import { type PassiveOpener, PassiveOpenings } from './passive-openings.ts';
 import { EphemeralPorts } from './ports.ts';
 import { applyRequests } from './requests.ts';
@@ -63,6 +67,7 @@ const NO_HANDLERS: ConnectionHandlers = Object.freeze({});
 export class Transport implements ConnectionOwner {
   readonly connections: ConnectionTable<Connection>;
   readonly listeners: ListenerTable;
+  readonly orphans: Orphans;
   private readonly core: HostCore;
   private readonly settings: HostSettings;
   private readonly paths: PathTable;
@@ -93,6 +98,7 @@ export class Transport implements ConnectionOwner {
     this.services = services;
     this.connections = new ConnectionTable(core.tcp.random());
     this.listeners = new ListenerTable(() => core.wake());
+    this.orphans = new Orphans(core, settings.maximumOrphans, settings.orphanTimeoutMilliseconds);
     this.openings = new Openings(core, settings);
     this.ports = new EphemeralPorts(
       (remote, port) => this.openings.portOffset(this.localFor(remote), remote, port),
@@ -230,7 +236,10 @@ export class Transport implements ConnectionOwner {
         this.noteMark(connection);
         this.core.statistics.segmentsHeld++;
         connection.counters.segmentsHeld++;
-        if (!ownership.held.push(segmentOf(frame, ip))) this.core.statistics.segmentsHeldDropped++;
+        if (this.core.tcp.memoryState >= MemoryState.EXHAUSTED || !ownership.held.push(segmentOf(frame, ip))) {
+          this.core.statistics.segmentsHeldDropped++;
+        }
+        this.services.memory.account(connection);
         return;
       case 'offloaded':
         this.noteMark(connection);
@@ -273,6 +282,7 @@ export class Transport implements ConnectionOwner {
     connection.counters.retransmissions += tcp.statistics.retransmittedSegments - retransmitted;
     if (connection.tuning !== null) this.services.tuning.arrived(connection.tuning, ownership.cb, header);
     this.apply(connection, ownership, disposition);
+    this.services.memory.account(connection);
     return disposition;
   }
 
@@ -386,6 +396,7 @@ export class Transport implements ConnectionOwner {
 
   /** Applies everything that the application has asked of a connection that the host owns. */
   service(connection: Connection): void {
+    if (connection.detached) this.orphans.add(connection);
     if (connection.openPending) {
       if (connection.abortRequested) {
         connection.openPending = false;
@@ -520,6 +531,8 @@ export class Transport implements ConnectionOwner {
     connection.dropUnacknowledged(connection.sendBufferedBytes);
     connection.unsentBytes = 0;
     this.connections.remove(connection);
+    if (connection.detached) this.orphans.delete(connection);
+    this.services.memory.account(connection);
     if (path !== null) this.paths.leave(path, connection);
     this.services.schedule(connection);
   }
@@ -527,6 +540,28 @@ export class Transport implements ConnectionOwner {
   /** The address that a connection to `remote` comes from; the remote one itself, with which nothing opens, without any. */
   private localFor(remote: IpAddress): IpAddress {
     return this.core.interface.sourceFor(remote)?.address ?? remote;
+  }
+
+  /** No memory is left: what can be had again goes first, and connections that nobody has (RFC 2018 section 8). */
+  prune(): void {
+    for (const connection of this.connections) {
+      const { ownership } = connection;
+      if (ownership?.owner !== 'host' || ownership.cb.reassembly === null) continue;
+      ownership.cb.reassembly = null;
+      ownership.cb.pushHeld = false;
+      this.services.memory.account(connection);
+    }
+    this.orphans.resetAll();
+  }
+
+  /** There is memory again: peers hear of windows that may open, applications of room for what they send. */
+  relieve(): void {
+    for (const connection of this.connections) {
+      connection.noteDrained();
+      const { ownership } = connection;
+      if (ownership?.owner !== 'host') this.services.schedule(connection);
+      else if (isSynchronized(ownership.cb.delegated.state)) consumed(this.core.tcp, ownership.cb, 0);
+    }
   }
 
   /** A tentative address has become ours, or was found to be somebody else's: what waits for it goes on. */
