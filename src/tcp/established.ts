@@ -11,15 +11,16 @@ import { TcpState } from './state.ts';
 import { TcpCachedState, TcpConstantFlag } from './variables.ts';
 import { largestSegment, updateSegmentSizes } from './window.ts';
 
-/** The least MTUs that every host takes (RFC 9293 section 3.7.1): 576 for IPv4, 1280 for IPv6. */
-const LEAST_MTU_IPV4 = 576;
-const LEAST_MTU_IPV6 = 1280;
 /** `ControlBlock.headerOverhead` of IPv4. */
 const IPV4_OVERHEAD = 40;
 
-/** MSS of a peer that announces none: 536, or 1220 over IPv6 (RFC 9293 section 3.7.1, MUST-15). */
-function defaultRemoteMss(cb: ControlBlock): number {
-  return (cb.headerOverhead === IPV4_OVERHEAD ? LEAST_MTU_IPV4 : LEAST_MTU_IPV6) - cb.headerOverhead;
+/**
+ * MSS of a peer that announces none: 576 - 40, or 1280 - 60 over IPv6 (RFC 9293 section 3.7.1, MUST-15).
+ *
+ * @param headerOverhead as `ControlBlock.headerOverhead`
+ */
+export function defaultRemoteMss(headerOverhead: number): number {
+  return (headerOverhead === IPV4_OVERHEAD ? 576 : 1280) - headerOverhead;
 }
 
 /**
@@ -28,7 +29,7 @@ function defaultRemoteMss(cb: ControlBlock): number {
  */
 export function agreeOnOptions(tcp: TcpContext, cb: ControlBlock, syn: TcpHeader): void {
   const c = cb.constant;
-  const announced = syn.maximumSegmentSize === 0 ? defaultRemoteMss(cb) : syn.maximumSegmentSize;
+  const announced = syn.maximumSegmentSize === 0 ? defaultRemoteMss(cb.headerOverhead) : syn.maximumSegmentSize;
   // What the user wants smaller travels with the connection as if the peer had asked for it.
   c.remoteMss = cb.maximumSegmentSize > 0 ? Math.min(announced, cb.maximumSegmentSize) : announced;
   if (syn.windowScale < 0) {

@@ -10,6 +10,7 @@ export { isContinuable } from './continuable.ts';
 export { type ConnectionOwner, ControlBlock } from './control-block.ts';
 export { Disposition } from './disposition.ts';
 export { EcnState } from './ecn.ts';
+export { defaultRemoteMss } from './established.ts';
 export {
   adopt,
   applyUpdate,

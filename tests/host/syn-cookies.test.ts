@@ -2,7 +2,16 @@
 import { describe, expect, it } from 'vitest';
 import type { Connection } from '../../src/host/index.ts';
 import { TcpConstantFlag, TcpState } from '../../src/tcp/index.ts';
-import { buildTcpFrame, FrameBuffers, IpAddress, TcpFlag, TcpHeader } from '../../src/wire/index.ts';
+import {
+  buildTcpFrame,
+  FrameBuffers,
+  IpAddress,
+  IpProtocol,
+  parseTcp,
+  TcpFlag,
+  TcpHeader,
+} from '../../src/wire/index.ts';
+import { packetOf } from './frames.ts';
 import { firstDifference, Peer, pattern, type TestHost, World } from './world.ts';
 
 const BACKLOG = 8;
@@ -102,6 +111,25 @@ describe.each([4, 6] as const)('a listener full of half-open connections, IPv%i'
     client.connection.shutdown();
     served[0].connection.shutdown();
     world.until(() => client.closed === null && served[0].closed === null);
+  });
+
+  it('takes a SYN without an MSS option for one with the default of the family (RFC 9293 MUST-15)', () => {
+    const { world, served } = flooded({ family });
+    const cookies: number[] = [];
+    world.wire.observer = (_time, direction, frame) => {
+      const packet = direction === 'b-to-a' ? packetOf(frame) : null;
+      const header = new TcpHeader();
+      if (packet?.protocol !== IpProtocol.TCP) return;
+      parseTcp(frame, packet.payloadOffset, packet.payloadLength, header);
+      if (header.destinationPort === 1024 + 500) cookies.push(header.sequence);
+    };
+    world.wire.b.onReceive(segment(world.b, { from: 500, flags: TcpFlag.SYN, sequence: 1 }));
+    world.step();
+    const [cookie] = cookies;
+    const acknowledgment = (cookie + 1) | 0;
+    world.wire.b.onReceive(segment(world.b, { from: 500, flags: TcpFlag.ACK, sequence: 2, acknowledgment }));
+    world.run(10);
+    expect(served.map(({ connection }) => constantOf(connection).remoteMss)).toEqual([family === 4 ? 536 : 1220]);
   });
 
   it('does without window scale and SACK when the client has no timestamps to carry them', () => {

@@ -45,6 +45,8 @@ describe('loss probes (RFC 8985 section 7)', () => {
     script.runTo(450);
     expect(script.tcp.statistics.lossProbes).toBe(1);
     script.arrive({ ack: MSS }); // by Karn's rule it measures nothing
+    script.arrive({ ack: MSS }); // and the probe was answered: it is not in flight any more
+    expect(script.cb.flight).toBeNull();
     script.take();
     script.send(4 * MSS);
     script.take();

@@ -82,14 +82,20 @@ describe('a window that shrinks under what is outstanding', () => {
 
   it('ends nothing while the peer acknowledges what the window holds (SHLD-17, MUST-34, MUST-35)', () => {
     const script = shrunk();
-    // Hours long: a byte a minute, and a window that is zero most of the time.
-    for (let acked = 1461; acked < 1700; acked++) {
+    // A hundred bytes at a time, each after several retransmissions: in all far more than one segment may have.
+    for (let acked = 1560; acked <= 3060; acked += 100) {
+      script.run(5000);
+      script.arrive({ ack: acked, window: 100 });
+    }
+    expect(script.tcp.statistics.timeouts).toBeGreaterThan(2 * script.tcp.parameters.maximumRetransmissions);
+    // And then a window that is zero most of the time.
+    for (let acked = 3061; acked < 3300; acked++) {
       script.arrive({ ack: Math.min(acked, script.sndMax), window: acked % 3 === 0 ? 1 : 0 });
       script.run(60_000);
     }
     expect(script.takeSeen() & Disposition.TIMED_OUT).toBe(0);
     script.take();
-    script.arrive({ ack: 1700, window: 6000 });
+    script.arrive({ ack: 3300, window: 6000 });
     script.run(1000);
     script.arrive({ ack: 5840, window: 6000 });
     expect(script.acknowledgedBytes).toBe(5840);

@@ -1,5 +1,5 @@
 /** SYN-ACKs that leave nothing behind, and the ACKs that bring back what they said (RFC 4987 section 3.6). */
-import { TcpConstantFlag } from '../../tcp/index.ts';
+import { defaultRemoteMss, TcpConstantFlag } from '../../tcp/index.ts';
 import {
   type CookieEnds,
   cookieSackPermitted,
@@ -16,9 +16,6 @@ import type { Listener } from './listener.ts';
 import type { Openings } from './opening.ts';
 
 const TCP_HEADER_LENGTH = 20;
-
-/** MSS of a peer that announces none (RFC 9293 section 3.7.1, MUST-15). */
-const DEFAULT_REMOTE_MSS = 536;
 
 export class CookieHandshakes {
   private readonly core: HostCore;
@@ -46,7 +43,8 @@ export class CookieHandshakes {
     const offered = offeredFlags(options);
     const { header } = this;
     const ends = endsOf(ip, syn);
-    const announced = syn.maximumSegmentSize === 0 ? DEFAULT_REMOTE_MSS : syn.maximumSegmentSize;
+    const overhead = ipHeaderLength(destination.family) + TCP_HEADER_LENGTH;
+    const announced = syn.maximumSegmentSize === 0 ? defaultRemoteMss(overhead) : syn.maximumSegmentSize;
     header.reset();
     header.optionLayout = tcp.parameters.optionLayout;
     header.sourcePort = syn.destinationPort;
@@ -55,7 +53,7 @@ export class CookieHandshakes {
     header.acknowledgment = (syn.sequence + 1) | 0;
     header.flags = TcpFlag.SYN | TcpFlag.ACK;
     header.window = Math.min(0xffff, this.openings.receiveWindow(options));
-    const largest = link.mtuOf(destination.family) - ipHeaderLength(destination.family) - TCP_HEADER_LENGTH;
+    const largest = link.mtuOf(destination.family) - overhead;
     header.maximumSegmentSize = Math.min(0xffff, largest, options.maximumSegmentSize || largest);
     if (syn.hasTimestamp && offered & TcpConstantFlag.TIMESTAMP_ENABLED) {
       const scales = syn.windowScale >= 0 && (offered & TcpConstantFlag.WINDOW_SCALING_ENABLED) !== 0;
