@@ -20,6 +20,8 @@ export interface SocketHabits {
   readonly doublesBuffers: boolean;
   /** A corked socket sends what it holds after 200 ms; else it waits for more. */
   readonly corkEnds: boolean;
+  /** TCP_INFO has the congestion window and its threshold in bytes. */
+  readonly infoInBytes: boolean;
   /** Errors of an opening that ICMP has ended, by IPv4 code of "unreachable"; what is missing is EHOSTUNREACH. */
   readonly unreachable: Readonly<Record<number, string>>;
 }
@@ -35,6 +37,7 @@ const STANDARD: SocketHabits = {
   shutdownOfBothRefusesText: false,
   doublesBuffers: false,
   corkEnds: true,
+  infoInBytes: false,
   unreachable: { 2: 'ECONNREFUSED', 3: 'ECONNREFUSED' },
 };
 
@@ -67,5 +70,6 @@ export const SOCKET_HABITS: Readonly<Record<'standard' | 'linux' | 'bsd', Socket
     connectListening: 'EOPNOTSUPP',
     acceptsReset: false,
     corkEnds: false,
+    infoInBytes: true,
   },
 };

@@ -2,7 +2,6 @@
 import { TcpCachedFlag } from '../tcp/index.ts';
 import type { Expression } from './script.ts';
 import { failure, type Outcome, success, type TcpSocket } from './socket.ts';
-import { tcpInfo } from './tcp-info.ts';
 import type { Arguments } from './values.ts';
 
 /** Congestion controls by the names that systems have for them. */
@@ -252,7 +251,7 @@ export function getSocketOption(
   const name = args.symbol(2);
   const wanted = args.at(3);
   if (name === 'TCP_INFO') {
-    const members = tcpInfo(socket.connection);
+    const members = socket.members();
     if (wanted.kind !== 'struct') return success();
     for (const { name: member, value } of wanted.entries) {
       if (member === null || value.kind === 'any') continue;

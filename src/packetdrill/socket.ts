@@ -201,7 +201,7 @@ export class TcpSocket {
 
   /** What TCP_INFO says. */
   members(): Readonly<Record<string, number>> {
-    return tcpInfo(this.connection);
+    return tcpInfo(this.connection, this.habits.infoInBytes);
   }
 
   /** Takes the pending error, as every call does that reports one. */

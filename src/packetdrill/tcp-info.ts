@@ -55,8 +55,19 @@ export const TCP_INFO_CONSTANTS: Readonly<Record<string, number>> = {
   TCP_INFINITE_SSTHRESH: 0x7fffffff,
 };
 
+/** BSD's threshold before the first loss: the largest window. */
+const BSD_INFINITE_SSTHRESH = 65_535 << 14;
+
 /** The members, as the script's expressions read them. While nobody can tell it is that the connection is over. */
-export function tcpInfo(connection: Connection | null): Readonly<Record<string, number>> {
+export function tcpInfo(connection: Connection | null, inBytes = false): Readonly<Record<string, number>> {
   const info = connection?.info() ?? null;
-  return info === null ? { tcpi_state: TcpInfoState.CLOSE } : { ...info };
+  if (info === null) return { tcpi_state: TcpInfoState.CLOSE };
+  if (!inBytes) return { ...info };
+  const { tcpi_snd_cwnd: window = 0, tcpi_snd_ssthresh: threshold = 0, tcpi_snd_mss: mss = 1 } = info;
+  const isInfinite = threshold >= TCP_INFO_CONSTANTS['TCP_INFINITE_SSTHRESH'];
+  return {
+    ...info,
+    tcpi_snd_cwnd: window * mss,
+    tcpi_snd_ssthresh: isInfinite ? BSD_INFINITE_SSTHRESH : threshold * mss,
+  };
 }

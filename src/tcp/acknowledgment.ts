@@ -148,7 +148,7 @@ function newAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
     if (flight === null) recoveryAck(tcp, cb, advanced);
   } else {
     d.dupAckCount = 0; // RFC6675-5-2
-    if (!echoes && mayGrow(cb)) {
+    if (!echoes && (mayGrow(cb) || (tcp.parameters.growsUnused && d.cWnd <= d.sndWnd))) {
       const wanted = tcp.parameters.hystart && d.cWnd < d.ssThresh;
       const roundTrip = wanted ? roundTripOfAck(tcp, cb, header, measured) : 0;
       cb.congestion.onAcknowledged(d, advanced, cb.sendMss, cb.rtt.srtt, tcp.now, roundTrip);

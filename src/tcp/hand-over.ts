@@ -107,6 +107,8 @@ export function exportExtension(tcp: TcpContext, cb: ControlBlock): TcpExtension
     counters: countersOf(tcp, cb),
     lossRecovery: exportLossRecovery(tcp, cb),
   };
+  if (cb.lastSendAt > 0) extension.sendAge = tcp.now - cb.lastSendAt;
+  if (cb.usedWindow > 0) extension.windowUse = { bytes: cb.usedWindow, end: cb.usageEnd, full: cb.cwndLimited };
   if (after(cb.smallEnd, cb.delegated.sndUna)) extension.smallEnd = cb.smallEnd;
   if (cb.ecn !== 0) extension.ecn = { flags: cb.ecn, reductionEnd: cb.ecnReductionEnd };
   return extension;
@@ -215,6 +217,12 @@ function adoptCounters(cb: ControlBlock, counters: readonly number[]): void {
   cb.busyTicks = count(7);
 }
 
+function adoptWindowUse(cb: ControlBlock, use: NonNullable<TcpExtensionState['windowUse']>): void {
+  cb.usedWindow = Math.max(0, use.bytes | 0);
+  cb.usageEnd = use.end | 0;
+  cb.cwndLimited = use.full;
+}
+
 function adoptExtension(tcp: TcpContext, cb: ControlBlock, extension: TcpExtensionState): void {
   const d = cb.delegated;
   const segments = usableSegments(extension, d);
@@ -231,6 +239,8 @@ function adoptExtension(tcp: TcpContext, cb: ControlBlock, extension: TcpExtensi
   cb.timedSequence = extension.timedSequence;
   if (extension.swsDelta >= 0) cb.swsDeadline = tcp.nextTick + extension.swsDelta;
   cb.quickAcks = Math.max(0, extension.quickAcks);
+  if (extension.sendAge !== undefined && extension.sendAge > 0) cb.lastSendAt = tcp.now - extension.sendAge;
+  if (extension.windowUse !== undefined) adoptWindowUse(cb, extension.windowUse);
   if (extension.smallEnd !== undefined) cb.smallEnd = extension.smallEnd | 0;
   if (extension.counters !== undefined) adoptCounters(cb, extension.counters);
   if (extension.ecn !== undefined) {

@@ -71,6 +71,10 @@ export interface TcpParameters {
   readonly openingTicks: number;
   /** SYN-ACK retransmissions before a passive opening is given up. */
   readonly maximumSynAckRetransmissions: number;
+  /** The congestion window grows, used or not, as long as the peer's window is no smaller. */
+  readonly growsUnused: boolean;
+  /** The ACK of the peer's FIN in ESTABLISHED may be delayed like that of the text before it: text of ours, or our FIN, will carry it. */
+  readonly delaysAckOfFin: boolean;
   /**
    * When Nagle holds back a small segment: while anything is unacknowledged (RFC 9293 section 3.7.4, SHLD-7), or only while
    * another small segment is (Minshall's variant).
@@ -143,6 +147,8 @@ export const DEFAULT_TCP_PARAMETERS: TcpParameters = {
   finWait2Ticks: 120_000,
   openingTicks: 0,
   maximumSynAckRetransmissions: 7,
+  growsUnused: false,
+  delaysAckOfFin: false,
   nagle: 'anything',
   idleRestart: 'initial',
   roundsReceiveBuffer: false,

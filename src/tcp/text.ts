@@ -118,7 +118,8 @@ export function receiveFin(tcp: TcpContext, cb: ControlBlock): void {
   const d = cb.delegated;
   d.rcvNxt = (d.rcvNxt + 1) | 0;
   d.rcvWnd = Math.max(0, d.rcvWnd - 1);
-  cb.ackNow = true;
+  if (d.state === TcpState.ESTABLISHED && mayDelayAckOfFin(tcp, cb)) startDelayedAck(tcp, cb);
+  else cb.ackNow = true;
   cb.finReceived = false;
   cb.reassembly = null;
   cb.disposition |= Disposition.PEER_CLOSED;
@@ -138,6 +139,11 @@ export function receiveFin(tcp: TcpContext, cb: ControlBlock): void {
     default:
       break;
   }
+}
+
+/** There is no delay to go by before text has come. */
+function mayDelayAckOfFin(tcp: TcpContext, cb: ControlBlock): boolean {
+  return tcp.parameters.delaysAckOfFin && cb.dataSegmentsIn > 0 && !cb.ackNow;
 }
 
 /** Each acceptable segment restarts the FIN-WAIT-2 timer (TMR-FW2-03). */

@@ -160,6 +160,10 @@ export interface TcpExtensionState {
   quickAcks: number;
   /** A FIN received ahead of missing bytes: its sequence number, or null. */
   outOfOrderFin: number | null;
+  /** How far the congestion window was used (RFC 7661): bytes, the sequence number up to which, and whether to the full. */
+  windowUse?: { readonly bytes: number; readonly end: number; readonly full: boolean };
+  /** Microseconds since text was sent last: idle restart (RFC 5681 section 4.1). */
+  sendAge?: number;
   /** `ControlBlock.smallEnd`, while that is unacknowledged. */
   smallEnd?: number;
   /** What the connection has counted, as `countersOf` orders it. */

@@ -193,7 +193,7 @@ describe.each(all)('errors of %s', (style) => {
     ],
     [
       "a reset after the peer's FIN",
-      `${ESTABLISHED}+0 < F. 1:1(0) ack 1 win 65535\n+0 > . 1:1(0) ack 2\n+0 < R. 2:2(0) ack 1 win 65535\n+0 getsockopt(4, SOL_SOCKET, SO_ERROR, [${linux ? 'EPIPE' : 'ECONNRESET'}], [4]) = 0`,
+      `${ESTABLISHED}+0 < F. 1:1(0) ack 1 win 65535\n+0~+0.05 > . 1:1(0) ack 2\n+0 < R. 2:2(0) ack 1 win 65535\n+0 getsockopt(4, SOL_SOCKET, SO_ERROR, [${linux ? 'EPIPE' : 'ECONNRESET'}], [4]) = 0`,
     ],
     [
       'a reset before accept',

@@ -9,8 +9,8 @@ const CONTRACT_CHANGES_WINDOW: Readonly<Record<string, string>> = {
 };
 
 describe('packetdrill scripts with moves: the peer sees no difference', () => {
-  it.each(ownScripts().filter(({ name }) => !(name in CONTRACT_CHANGES_WINDOW)))('$name', ({ text }) => {
-    const { problem, replays, events, replayProblems } = runScript(text, { moveAtEveryEvent: true });
+  it.each(ownScripts().filter(({ name }) => !(name in CONTRACT_CHANGES_WINDOW)))('$name', ({ text, personality }) => {
+    const { problem, replays, events, replayProblems } = runScript(text, { personality, moveAtEveryEvent: true });
     expect(problem).toBeNull();
     expect(replays).toBe(events);
     expect(replayProblems).toEqual([]);

@@ -11,8 +11,8 @@ describe('packetdrill scripts', () => {
     for (const { name, text } of scripts) expect(text, name).toMatch(/^\/\/ Proves: \S/);
   });
 
-  it.each(scripts)('$name', ({ text }) => {
-    const { problem, events } = runScript(text);
+  it.each(scripts)('$name', ({ text, personality }) => {
+    const { problem, events } = runScript(text, { personality });
     expect(problem).toBeNull();
     expect(events).toBeGreaterThan(0);
   });

@@ -2,11 +2,19 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { PersonalityName } from '../../src/packetdrill/index.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), 'scripts');
 
-/** All scripts: name and text. */
-export function ownScripts(): readonly { readonly name: string; readonly text: string }[] {
+export interface OwnScript {
+  readonly name: string;
+  readonly text: string;
+  /** The directory says for which stack it was written. */
+  readonly personality: PersonalityName;
+}
+
+/** All scripts. */
+export function ownScripts(): readonly OwnScript[] {
   const find = (directory: string): string[] =>
     readdirSync(directory).flatMap((entry) => {
       const path = join(directory, entry);
@@ -15,5 +23,10 @@ export function ownScripts(): readonly { readonly name: string; readonly text: s
   return find(root)
     .filter((path) => path.endsWith('.pkt'))
     .sort()
-    .map((path) => ({ name: relative(root, path), text: readFileSync(path, 'utf8') }));
+    .map((path) => {
+      const name = relative(root, path);
+      const directory = name.split('/')[0];
+      const personality = directory === 'linux' || directory === 'bsd' ? directory : 'default';
+      return { name, text: readFileSync(path, 'utf8'), personality };
+    });
 }
