@@ -16,8 +16,8 @@ import {
 import { Disposition } from './disposition.ts';
 import { echoesCongestion, ecnAcknowledged, reduceForEcho } from './ecn.ts';
 import { finPending } from './flight.ts';
-import { endFlight } from './flight-state.ts';
-import { beginDelivery } from './rack.ts';
+import { endFlight, type Flight } from './flight-state.ts';
+import { beginDelivery, updateMinimumRtt } from './rack.ts';
 import { duplicateAck, lateAck, recoveryAck, sackAck } from './recovery.ts';
 import { measureRoundTrip, roundTripOfAck } from './round-trip.ts';
 import { after, atOrAfter, atOrBefore, before } from './sequence.ts';
@@ -49,12 +49,16 @@ export function acknowledge(tcp: TcpContext, cb: ControlBlock, header: TcpHeader
   const sack = (cb.constant.flags & TcpConstantFlag.SACK_ENABLED) !== 0;
   const flight = cb.flight;
   const sndUna = d.sndUna;
+  if (flight !== null && header.sackCount === 0 && isQuiet(cb, flight)) {
+    acknowledgeQuietly(tcp, cb, flight, header);
+    return;
+  }
   const sackedBefore = flight === null ? 0 : flight.record.sackedBytes;
   const flightSize = Math.min((d.sndMax - sndUna) | 0, d.cWnd);
   if (flight !== null) beginDelivery(tcp, cb, flight, header);
   const duplicateSack = sack && header.sackCount > 0 && isDuplicateSack(cb, header);
   const newlySacked = sack && header.sackCount > 0 ? applySackBlocks(cb, header) : 0;
-  if (after(ack, sndUna)) newAck(tcp, cb, header);
+  if (after(ack, sndUna)) newAck(tcp, cb, header, false);
   if (isDuplicate(cb, header, sack, newlySacked)) duplicateAck(tcp, cb);
   if (flight === null) {
     if (cb.undo !== null || duplicateSack) lateAck(tcp, cb, header, duplicateSack);
@@ -64,6 +68,29 @@ export function acknowledge(tcp: TcpContext, cb: ControlBlock, header: TcpHeader
     sackAck(tcp, cb, flight, header, advanced, delivered, newlySacked > 0, duplicateSack, flightSize);
     // Whether a probe has repaired a loss is known only later (RFC 8985 section 7.4.2).
     if (d.sndUna === d.sndMax && !flight.probing) endFlight(tcp, cb);
+  }
+  if (atOrAfter(ack, d.sndUna)) updateSendWindow(tcp, cb, header);
+  if (echoesCongestion(cb, header)) reduceForEcho(tcp, cb, flightSize);
+}
+
+/** Nothing of what is outstanding is in doubt: an ACK without SACK blocks says no more than what it covers. */
+function isQuiet(cb: ControlBlock, flight: Flight): boolean {
+  return !cb.inRecovery && !cb.timeoutRecovery && !flight.probing && flight.record.isUndisturbed(cb.delegated.sndUna);
+}
+
+/** The short way of `acknowledge`, which bulk transfer takes. */
+function acknowledgeQuietly(tcp: TcpContext, cb: ControlBlock, flight: Flight, header: TcpHeader): void {
+  const d = cb.delegated;
+  const ack = header.acknowledgment;
+  const flightSize = Math.min((d.sndMax - d.sndUna) | 0, d.cWnd);
+  if (after(ack, d.sndUna)) {
+    // RACK.xmit_ts, end_seq and rtt (RFC 8985 section 6.2 step 2): what is acknowledged later was sent later here.
+    flight.rackTime = flight.record.acknowledgeUndisturbed(ack);
+    flight.rackEnd = ack;
+    flight.rackRtt = tcp.now - flight.rackTime;
+    updateMinimumRtt(tcp, cb, flight.rackRtt);
+    newAck(tcp, cb, header, true);
+    if (d.sndUna === d.sndMax && cb.flight === flight) endFlight(tcp, cb);
   }
   if (atOrAfter(ack, d.sndUna)) updateSendWindow(tcp, cb, header);
   if (echoesCongestion(cb, header)) reduceForEcho(tcp, cb, flightSize);
@@ -118,7 +145,7 @@ function applySackBlocks(cb: ControlBlock, header: TcpHeader): number {
 }
 
 /** SEG.ACK > SND.UNA: release what it covers, measure, grow the window, restart the timer (RFC 6298 5.2, 5.3). */
-function newAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
+function newAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader, quiet: boolean): void {
   const d = cb.delegated;
   const ack = header.acknowledgment;
   const advanced = (ack - d.sndUna) | 0;
@@ -134,7 +161,7 @@ function newAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader): void {
   if (cb.urgentPending && atOrAfter(ack, cb.sndUp)) cb.urgentPending = false;
   const { flight } = cb;
   if (flight !== null) {
-    flight.record.acknowledge(ack);
+    if (!quiet) flight.record.acknowledge(ack);
     flight.reschedulesProbe = true;
   }
   cb.limitedTransmitBytes = 0;

@@ -40,8 +40,12 @@ export class Flight {
   probing = false;
   /** TLP.is_retrans. */
   probeIsRetransmission = false;
-  /** New data has left, or was acknowledged, since the probe timer was set (RFC 8985 section 7.2). */
+  /** New data has left, or was acknowledged: the probe timer counts anew (RFC 8985 section 7.2). */
   reschedulesProbe = false;
+  /** Tick from which it counts. While it runs it is only put off when it expires. */
+  probeFrom = 0;
+  /** The probe timer was set for a lone segment, whose PTO is longer. */
+  probeIsForLone = false;
 
   // ---- PRR ----
   /** prr_delivered, prr_out and RecoverFS, bytes. */

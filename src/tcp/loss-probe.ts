@@ -20,15 +20,40 @@ const PROBE_SLACK = 2_000;
  */
 export function scheduleLossProbe(tcp: TcpContext, cb: ControlBlock, flight: Flight): void {
   flight.reschedulesProbe = false;
+  flight.probeFrom = tcp.nextTick;
+  // Every ACK puts it off: what runs already is corrected when it expires, unless the PTO is another one now.
+  if (cb.lossDeadline >= 0 && cb.lossTimerProbes && !flight.probeIsForLone && !isLone(cb)) return;
+  startProbeTimer(tcp, cb, flight);
+}
+
+/** A flight of one segment or less: its PTO is another. */
+function isLone(cb: ControlBlock): boolean {
+  return ((cb.delegated.sndMax - cb.delegated.sndUna) | 0) <= cb.sendMss;
+}
+
+function startProbeTimer(tcp: TcpContext, cb: ControlBlock, flight: Flight): void {
   if (!mayProbe(tcp, cb, flight)) {
     if (cb.lossTimerProbes) stopLossTimer(cb);
     return;
   }
-  const deadline = tcp.nextTick + ticksOf(tcp, probeTimeout(tcp, cb));
-  const { retransmitDeadline } = cb;
-  // Never behind the retransmission timer: then the probe takes its place.
-  cb.lossDeadline = retransmitDeadline === TIMER_NOT_RUNNING ? deadline : Math.min(deadline, retransmitDeadline);
+  cb.lossDeadline = probeDeadline(tcp, cb, flight);
   cb.lossTimerProbes = true;
+  flight.probeIsForLone = isLone(cb);
+}
+
+/** The tick at which the probe is due. Never behind the retransmission timer: then the probe takes its place. */
+export function probeDeadline(tcp: TcpContext, cb: ControlBlock, flight: Flight): number {
+  const deadline = flight.probeFrom + ticksOf(tcp, probeTimeout(tcp, cb));
+  const { retransmitDeadline } = cb;
+  return retransmitDeadline === TIMER_NOT_RUNNING ? deadline : Math.min(deadline, retransmitDeadline);
+}
+
+/** Another owner has had the probe timer running: it goes on with `ticks` left. */
+export function continueProbeTimer(tcp: TcpContext, cb: ControlBlock, flight: Flight, ticks: number): void {
+  cb.lossDeadline = tcp.nextTick + ticks;
+  cb.lossTimerProbes = true;
+  flight.probeFrom = cb.lossDeadline - ticksOf(tcp, probeTimeout(tcp, cb));
+  flight.probeIsForLone = isLone(cb);
 }
 
 /**
@@ -55,14 +80,21 @@ function mayProbe(tcp: TcpContext, cb: ControlBlock, flight: Flight): boolean {
 /** TLP_calc_PTO of section 7.2, microseconds, with an estimate of the round trip: without one no probe may leave. */
 function probeTimeout(tcp: TcpContext, cb: ControlBlock): number {
   const { srtt } = cb.rtt;
-  const outstanding = (cb.delegated.sndMax - cb.delegated.sndUna) | 0;
   const { maximumAckDelayTicks, ticksPerSecond } = tcp.parameters;
-  const allowance = outstanding <= cb.sendMss ? (maximumAckDelayTicks * 1_000_000) / ticksPerSecond : PROBE_SLACK;
+  const allowance = isLone(cb) ? (maximumAckDelayTicks * 1_000_000) / ticksPerSecond : PROBE_SLACK;
   return 2 * srtt + allowance;
 }
 
-/** Section 7.3: the probe timer has expired. New data if the peer's window lets it, else the last segment once more. */
-export function sendLossProbe(tcp: TcpContext, cb: ControlBlock, flight: Flight): void {
+/** The probe timer has expired, but may have been put off meanwhile. */
+export function probeTimerExpired(tcp: TcpContext, cb: ControlBlock, flight: Flight): void {
+  startProbeTimer(tcp, cb, flight);
+  if (cb.lossDeadline < 0 || cb.lossDeadline > tcp.ticks) return;
+  stopLossTimer(cb);
+  sendLossProbe(tcp, cb, flight);
+}
+
+/** Section 7.3: the PTO is over. New data if the peer's window lets it, else the last segment once more. */
+function sendLossProbe(tcp: TcpContext, cb: ControlBlock, flight: Flight): void {
   const d = cb.delegated;
   if (!isSynchronized(d.state) || isProbing(cb) || !mayProbe(tcp, cb, flight)) return;
   tcp.statistics.lossProbes++;

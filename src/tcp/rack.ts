@@ -44,7 +44,7 @@ export function updateRack(tcp: TcpContext, cb: ControlBlock, flight: Flight): v
 }
 
 /** RACK.min_RTT over a sliding window: the minimum of this half of it, and of the one before. */
-function updateMinimumRtt(tcp: TcpContext, cb: ControlBlock, rtt: number): void {
+export function updateMinimumRtt(tcp: TcpContext, cb: ControlBlock, rtt: number): void {
   const microseconds = Math.max(1, Math.round(rtt));
   if (cb.minimumRtt === 0 || microseconds < cb.minimumRtt) cb.minimumRtt = microseconds;
   if (cb.recentMinimumRtt === 0 || microseconds < cb.recentMinimumRtt) cb.recentMinimumRtt = microseconds;

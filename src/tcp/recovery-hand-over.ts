@@ -3,6 +3,7 @@ import type { TcpContext } from './context.ts';
 import { atMostSent, LARGEST_WINDOW, NO_THRESHOLD, within } from './continuable.ts';
 import type { ControlBlock } from './control-block.ts';
 import { type Flight, FrtoStep, flightOf } from './flight-state.ts';
+import { continueProbeTimer, probeDeadline } from './loss-probe.ts';
 import { MAXIMUM_MULTIPLIER, Reordering, WINDOW_PERSISTS } from './reordering.ts';
 import { after, latest } from './sequence.ts';
 import { RangeMark } from './transmission-record.ts';
@@ -55,9 +56,15 @@ function exportFlight(tcp: TcpContext, cb: ControlBlock, flight: Flight): Flight
     prrOut: flight.prrOut,
     recoverFlightSize: flight.recoverFlightSize,
     frto: flight.frto,
-    timerDelta: cb.lossDeadline < 0 ? TIMER_NOT_RUNNING : Math.max(0, cb.lossDeadline - tcp.nextTick),
+    timerDelta: timerDelta(tcp, cb, flight),
     timerProbes: cb.lossTimerProbes,
   };
+}
+
+function timerDelta(tcp: TcpContext, cb: ControlBlock, flight: Flight): number {
+  if (cb.lossDeadline < 0) return TIMER_NOT_RUNNING;
+  const deadline = cb.lossTimerProbes ? probeDeadline(tcp, cb, flight) : cb.lossDeadline;
+  return Math.max(0, deadline - tcp.nextTick);
 }
 
 function exportUndo(tcp: TcpContext, undo: Undo): UndoState {
@@ -147,8 +154,13 @@ function adoptFlight(tcp: TcpContext, cb: ControlBlock, flight: Flight, state: F
   flight.recoverFlightSize = within(state.recoverFlightSize, 0, LARGEST_WINDOW);
   flight.frto = state.frto === FrtoStep.FIRST_ACK || state.frto === FrtoStep.SECOND_ACK ? state.frto : FrtoStep.NONE;
   if (state.timerDelta >= 0) {
-    cb.lossDeadline = tcp.nextTick + Math.min(state.timerDelta, tcp.parameters.maximumRtoTicks);
-    cb.lossTimerProbes = state.timerProbes;
+    const ticks = Math.min(state.timerDelta, tcp.parameters.maximumRtoTicks);
+    if (state.timerProbes) {
+      continueProbeTimer(tcp, cb, flight, ticks);
+    } else {
+      cb.lossDeadline = tcp.nextTick + ticks;
+      cb.lossTimerProbes = false;
+    }
   }
 }
 

@@ -19,7 +19,7 @@ import {
 } from './deadlines.ts';
 import { Disposition } from './disposition.ts';
 import { EcnState } from './ecn.ts';
-import { sendLossProbe } from './loss-probe.ts';
+import { probeTimerExpired } from './loss-probe.ts';
 import { output } from './output.ts';
 import { enterTimeoutRecovery, reorderingExpired, retransmitHead } from './recovery.ts';
 import { isSynchronized, TcpState } from './state.ts';
@@ -62,7 +62,7 @@ function lossTimerExpired(tcp: TcpContext, cb: ControlBlock): void {
   cb.lossDeadline = TIMER_NOT_RUNNING;
   const { flight } = cb;
   if (flight === null) return;
-  if (cb.lossTimerProbes) sendLossProbe(tcp, cb, flight);
+  if (cb.lossTimerProbes) probeTimerExpired(tcp, cb, flight);
   else reorderingExpired(tcp, cb, flight);
   output(tcp, cb);
 }

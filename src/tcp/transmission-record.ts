@@ -119,6 +119,33 @@ export class TransmissionRecord {
     this.answerLimit = answerLimit;
   }
 
+  /** Everything that is outstanding above `sndUna` was sent once, and nothing of it is SACKED or LOST. */
+  isUndisturbed(sndUna: number): boolean {
+    return this.sackedBytes === 0 && this.lostBytes === 0 && ((this.highRetransmitted - sndUna) | 0) <= 0;
+  }
+
+  /**
+   * SND.UNA moves to `ack` in a record that is undisturbed. Answers when the newest of what it delivers was sent
+   * (microseconds): all that bulk transfer asks of the record.
+   */
+  acknowledgeUndisturbed(ack: number): number {
+    const last = this.tail - 1;
+    let i = this.head;
+    while (i < last && ((this.starts[i + 1] - ack) | 0) < 0) i++;
+    const time = this.times[i];
+    if (i < last && this.starts[i + 1] === ack) {
+      this.head = i + 1;
+    } else if (ack === this.end) {
+      this.head = 0;
+      this.tail = 0;
+    } else {
+      this.head = i;
+      this.starts[i] = ack;
+    }
+    this.highRetransmitted = ack;
+    return time;
+  }
+
   /** SND.UNA moves to `ack`. */
   acknowledge(ack: number): void {
     let i = this.head;
