@@ -70,7 +70,7 @@ export function acknowledge(tcp: TcpContext, cb: ControlBlock, header: TcpHeader
     if (d.sndUna === d.sndMax && !flight.probing) endFlight(tcp, cb);
   }
   if (atOrAfter(ack, d.sndUna)) updateSendWindow(tcp, cb, header);
-  if (echoesCongestion(cb, header)) reduceForEcho(tcp, cb, flightSize);
+  if (cb.ecn !== 0 && echoesCongestion(cb, header)) reduceForEcho(tcp, cb, flightSize);
 }
 
 /** Nothing of what is outstanding is in doubt: an ACK without SACK blocks says no more than what it covers. */
@@ -168,9 +168,7 @@ function newAck(tcp: TcpContext, cb: ControlBlock, header: TcpHeader, quiet: boo
   cb.progressed = true;
   cb.disposition |= Disposition.FORWARD_PROGRESS;
 
-  const echoes = cb.ecn !== 0 && echoesCongestion(cb, header);
-  if (cb.ecn !== 0) ecnAcknowledged(cb, echoes);
-  if (echoes) cb.deliveredMarked += advanced;
+  const echoes = cb.ecn !== 0 && ecnAcknowledged(cb, header, advanced);
   if (cb.inRecovery) {
     if (flight === null) recoveryAck(tcp, cb, advanced);
   } else {

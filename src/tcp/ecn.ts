@@ -110,12 +110,18 @@ export function echoesCongestion(cb: ControlBlock, header: TcpHeader): boolean {
   return (cb.ecn & EcnState.SENDER) !== 0 && (header.flags & TcpFlag.ECE) !== 0;
 }
 
-/** SND.UNA has moved: the window of the last reduction may be over, and a held sender may go on. */
-export function ecnAcknowledged(cb: ControlBlock, echoes: boolean): void {
+/**
+ * SND.UNA has moved by `advanced` bytes: the window of the last reduction may be over, and a held sender may go on. Answers
+ * whether the ACK tells of congestion.
+ */
+export function ecnAcknowledged(cb: ControlBlock, header: TcpHeader, advanced: number): boolean {
+  const echoes = echoesCongestion(cb, header);
   if (cb.ecn & EcnState.IN_REDUCTION && after(cb.delegated.sndUna, cb.ecnReductionEnd)) {
     cb.ecn &= ~EcnState.IN_REDUCTION;
   }
-  if (!echoes) cb.ecn &= ~EcnState.HELD;
+  if (echoes) cb.deliveredMarked += advanced;
+  else cb.ecn &= ~EcnState.HELD;
+  return echoes;
 }
 
 /**

@@ -7,14 +7,22 @@ import { atOrAfter } from './sequence.ts';
  * After the sender has sent what it may: whether cWnd was what ended it, or is full now. What is found holds for a window of
  * data, in which the ACKs find ever less in flight.
  *
+ * Answers whether cWnd limits the sender at this moment.
+ *
  * @param blocked cWnd has kept something back
  * @param sent something new has left
  */
 export function noteWindowUse(cb: ControlBlock, blocked: boolean, sent: boolean): boolean {
   const d = cb.delegated;
+  if (blocked) {
+    cb.cwndLimited = true;
+    cb.usedWindow = d.cWnd;
+    cb.usageEnd = d.sndMax;
+    return true;
+  }
+  if (!sent) return false;
   const flight = bytesInFlight(cb);
-  const full = blocked || flight + cb.sendMss > d.cWnd;
-  if (!full && !sent) return false;
+  const full = flight + cb.sendMss > d.cWnd;
   if (full || atOrAfter(d.sndUna, cb.usageEnd) || (!cb.cwndLimited && flight > cb.usedWindow)) {
     cb.cwndLimited = full;
     cb.usedWindow = flight;
