@@ -6,7 +6,7 @@ import type { PersonalityName } from './personality.ts';
 import { Runner } from './runner.ts';
 import type { Script, ScriptOption } from './script.ts';
 import type { SentSegment } from './sent.ts';
-import { applyOption, defaultSettings, type Settings } from './settings.ts';
+import { applyOption, checkSettings, defaultSettings, type Settings } from './settings.ts';
 
 export interface RunOptions {
   readonly personality?: PersonalityName;
@@ -88,6 +88,7 @@ function settingsFor(script: Script, options: RunOptions): Settings {
   const settings = defaultSettings(options.personality ?? 'default');
   for (const option of script.options) applyOption(settings, option);
   for (const option of options.options ?? []) applyOption(settings, option);
+  checkSettings(settings, script.options.at(-1)?.line ?? 0);
   return settings;
 }
 

@@ -52,7 +52,7 @@ export function defaultSettings(name: PersonalityName): Settings {
     localAddress: address('192.168.0.1'),
     remoteAddress: address('192.0.2.1'),
     gatewayAddress: address('192.168.0.2'),
-    prefixLength: 16,
+    prefixLength: IPV4_PREFIX_LENGTH,
     bindPort: 8080,
     connectPort: 8080,
     tolerance: 4000,
@@ -71,6 +71,9 @@ function address(text: string): IpAddress {
   if (parsed === null) throw new Error(`${text} is no address`);
   return parsed;
 }
+
+/** Bits of the network of the IPv4 addresses that a run has when it names none. */
+const IPV4_PREFIX_LENGTH = 16;
 
 /** Addresses of a run over IPv6 that names none. */
 const IPV6_ADDRESSES = {
@@ -173,6 +176,22 @@ export function applyOption(settings: Settings, option: ScriptOption): void {
       if (WITHOUT_MEANING.has(name) || DEFINITIONS.has(name)) return;
       throw new ScriptSyntaxError(line, `--${name} is no option of a script: see the documentation for those that are`);
   }
+}
+
+/**
+ * What several options say together: addresses of one family, and a network that one of them can lie in.
+ *
+ * @throws ScriptSyntaxError on the line of the last option
+ */
+export function checkSettings(settings: Settings, line: number): void {
+  const { localAddress, remoteAddress } = settings;
+  if (remoteAddress.family !== localAddress.family) {
+    throw new ScriptSyntaxError(
+      line,
+      `${localAddress} cannot reach ${remoteAddress}: give both addresses of one family`,
+    );
+  }
+  if (localAddress.family === 4 && settings.prefixLength > 32) settings.prefixLength = IPV4_PREFIX_LENGTH;
 }
 
 function nonFatal(settings: Settings, option: ScriptOption): void {

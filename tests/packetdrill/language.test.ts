@@ -300,6 +300,14 @@ ${ESTABLISHED}+0 write(4, ..., 100) = 100
     expect(wrong?.message).toBe('--mtu=big: give a whole number from 68 to 65535');
   });
 
+  it('wants both addresses of one family, and a network for them', () => {
+    const mixed = runScript(`--ip_version=ipv6\n--remote_ip=10.0.0.1\n${LISTENING}`).problem;
+    expect(mixed).toMatchObject({ kind: 'syntax', line: 2 });
+    expect(mixed?.message).toBe('fd3d:a0b:17d6::1 cannot reach 10.0.0.1: give both addresses of one family');
+    const ours = '--ip_version=ipv6\n--local_ip=10.0.0.2\n--remote_ip=10.0.0.1\n--gateway_ip=10.0.0.3\n';
+    expect(runScript(`${ours}${LISTENING}`).problem).toBeNull();
+  });
+
   it('is the same every time', () => {
     const text = `${ESTABLISHED}+0 %{ print(tcpi_rtt, tcpi_rto) }%`;
     expect(runScript(text)).toEqual(runScript(text));
