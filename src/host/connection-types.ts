@@ -42,6 +42,8 @@ export interface ConnectionHandlers {
   readable?(connection: Connection): void;
   /** After `send` returned false: what is buffered has fallen below the limit. */
   drained?(connection: Connection): void;
+  /** The peer has acknowledged all that was sent, and the end of it. */
+  finAcknowledged?(connection: Connection): void;
   /** The peer will send no more, and everything that it sent has been read. */
   peerClosed?(connection: Connection): void;
   /** The connection is over; the last call. In good order it comes after `peerClosed`. */

@@ -64,7 +64,14 @@ export interface MoveAnswer {
 const NO_HISTORY: readonly HistoryEntry[] = [];
 
 /** What the application has not been told yet, as bits. */
-export const ConnectionEvent = { CONNECTED: 1, READABLE: 2, DRAINED: 4, OWNER_CHANGED: 8, URGENT: 16 } as const;
+export const ConnectionEvent = {
+  CONNECTED: 1,
+  READABLE: 2,
+  DRAINED: 4,
+  OWNER_CHANGED: 8,
+  URGENT: 16,
+  FIN_ACKNOWLEDGED: 32,
+} as const;
 
 export class Connection extends ConnectionFlags implements PathMember {
   /** The same in every segment (RFC 9293 MUST-45). */
@@ -481,6 +488,13 @@ export class Connection extends ConnectionFlags implements PathMember {
     this.softErrors ??= [];
     this.softErrors.push(error);
     this.services.schedule(this);
+  }
+
+  /** Our FIN, and all before it, was acknowledged. @internal */
+  noteFinAcknowledged(): void {
+    if (this.finAcknowledged) return;
+    this.finAcknowledged = true;
+    this.raise(ConnectionEvent.FIN_ACKNOWLEDGED);
   }
 
   /** The peer's FIN has arrived. @internal */

@@ -18,6 +18,7 @@ export function notify(connection: Connection): void {
   if (events & ConnectionEvent.URGENT) connection.handlers.urgent?.(connection);
   if (events & ConnectionEvent.READABLE && connection.received.length > 0) connection.handlers.readable?.(connection);
   if (events & ConnectionEvent.DRAINED && !connection.abortRequested) connection.handlers.drained?.(connection);
+  if (events & ConnectionEvent.FIN_ACKNOWLEDGED) connection.handlers.finAcknowledged?.(connection);
   if (isPeerCloseDue(connection) && hasEverything(connection)) {
     connection.peerClosedDelivered = true;
     connection.handlers.peerClosed?.(connection);

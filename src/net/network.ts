@@ -83,10 +83,13 @@ export class Network {
   readonly host: Host;
   private readonly places = new Map<number, Set<ListeningPlace>>();
   private readonly stackPorts = new Map<number, StackPort>();
+  /** Closed by the application, and not yet acknowledged by the peer. */
+  private readonly lingering = new Set<Connection>();
   private loopback: Loopback<Ends> | null = null;
 
   private constructor(host: Host) {
     this.host = host;
+    host.onClose(() => this.stopLingering());
   }
 
   /** The one network of a host. */
@@ -155,6 +158,28 @@ export class Network {
       if (refused === 'EADDRNOTAVAIL') return refused;
     }
     return 'EADDRINUSE';
+  }
+
+  /**
+   * Keeps the process until the peer has acknowledged what was written to a connection that the application has closed, and
+   * the end of it, or the connection is over: a kernel would deliver that after the process. The stack bounds the time
+   * (spec/decisions.md 43). What leads back into this process ends with it.
+   */
+  linger(connection: Connection): void {
+    const { host, lingering } = this;
+    if (host.closed || connection.finAcknowledged || !host.stack.hasAddress(connection.localAddress)) return;
+    const release = (): void => {
+      if (lingering.delete(connection)) host.runtime.unref();
+    };
+    connection.handlers = { finAcknowledged: release, closed: release };
+    lingering.add(connection);
+    host.runtime.ref();
+  }
+
+  /** The host is closing: nothing is delivered any more. */
+  private stopLingering(): void {
+    for (const _connection of this.lingering) this.host.runtime.unref();
+    this.lingering.clear();
   }
 
   /** Called by a place that closes. @internal */

@@ -223,7 +223,10 @@ export class TcpHandle {
     this.writeDone = null;
     if (connection !== null) {
       connection.handlers = {};
-      if (connection.closeReason === undefined) end(connection);
+      if (connection.closeReason === undefined) {
+        end(connection);
+        this.network.linger(connection);
+      }
     }
     if (writeDone !== null) process.nextTick(writeDone, 'ECANCELED');
   }

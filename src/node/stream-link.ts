@@ -35,7 +35,7 @@ const DEFAULT_MTU = 1500;
 
 /**
  * The link never blocks: what the peer does not read in time is dropped and counted. As long as it is open it keeps the
- * process alive.
+ * process alive, unless `unref` was called.
  */
 export class StreamLink implements LinkPort {
   readonly name: string;
@@ -47,6 +47,7 @@ export class StreamLink implements LinkPort {
   private readonly server: Server | null;
   private peer: Socket | null = null;
   private closed = false;
+  private holdsProcess = true;
 
   private constructor(options: StreamLinkOptions, server: Server | null, peer: Socket | null) {
     this.name = options.path;
@@ -105,6 +106,13 @@ export class StreamLink implements LinkPort {
     counters.bytesSent += frame.length;
   }
 
+  /** Does not keep the process alive any more; sockets that are open over the link do. */
+  unref(): void {
+    this.holdsProcess = false;
+    this.server?.unref();
+    this.peer?.unref();
+  }
+
   /** Ends the link, and removes the socket that it listened on. */
   close(): Promise<void> {
     if (this.closed) return Promise.resolve();
@@ -127,6 +135,7 @@ export class StreamLink implements LinkPort {
 
   private attach(socket: Socket): void {
     this.peer = socket;
+    if (!this.holdsProcess) socket.unref();
     const decoder = new FrameStreamDecoder((frame) => {
       this.counters.framesReceived += 1;
       this.counters.bytesReceived += frame.length;

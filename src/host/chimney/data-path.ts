@@ -208,7 +208,7 @@ export class DataPath {
       const { context, status } = list;
       if (context instanceof SendRequest) {
         context.io.graceful = DisconnectPhase.DONE;
-        if (status === NdisStatus.SUCCESS) context.connection.finAcknowledged = true;
+        if (status === NdisStatus.SUCCESS) context.connection.noteFinAcknowledged();
         this.requestCompleted(list);
       } else {
         const { connection, io } = context as ReceiveRequest;

@@ -217,7 +217,7 @@ export class Terminator {
   private catchUp(connection: Connection, cb: ControlBlock): void {
     const { state } = cb.delegated;
     if (state !== TcpState.CLOSED && !canReceive(state)) connection.notePeerClosed();
-    if (state === TcpState.FIN_WAIT_2 || state === TcpState.TIME_WAIT) connection.finAcknowledged = true;
+    if (state === TcpState.FIN_WAIT_2 || state === TcpState.TIME_WAIT) connection.noteFinAcknowledged();
     // A disconnect that the target gave back before it did anything about it.
     if (canSend(state)) connection.shutdownPassedOn = false;
   }

@@ -484,7 +484,7 @@ export class Transport implements ConnectionOwner {
       this.established(connection);
     }
     if (disposition & Disposition.PEER_CLOSED) connection.notePeerClosed();
-    if (disposition & Disposition.FIN_ACKNOWLEDGED) connection.finAcknowledged = true;
+    if (disposition & Disposition.FIN_ACKNOWLEDGED) connection.noteFinAcknowledged();
     if (disposition & Disposition.TIME_WAIT) connection.close(null);
     if (disposition & Disposition.CLOSED) this.end(connection, null);
     else if (disposition & Disposition.FIN_WAIT_2_EXPIRED)
