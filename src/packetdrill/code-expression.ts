@@ -135,7 +135,7 @@ export class ExpressionParser {
   }
 
   private arithmetic(operator: string, left: Value, right: Value): Value {
-    if (operator === '%' && typeof left === 'string') return left; // a formatted message: only its text matters
+    if (operator === '%' && typeof left === 'string') return formatted(left, right);
     if (operator === '+' && typeof left === 'string') return left + String(right);
     const a = this.number(left);
     const b = this.number(right);
@@ -268,6 +268,14 @@ export class ExpressionParser {
   private fail(message: string): never {
     throw new ScriptSyntaxError(this.line, `the code "${this.text.trim()}" ${message}`);
   }
+}
+
+/** `text % values`: every conversion takes the next value as it is. */
+function formatted(text: string, values: Value): string {
+  const list = typeof values === 'object' ? [...values] : [values];
+  return text.replace(/%(?:%|[-+0 #]*\d*(?:\.\d+)?[a-zA-Z])/g, (whole) =>
+    whole === '%%' ? '%' : String(list.shift() ?? whole),
+  );
 }
 
 /** True and 1 are equal, as in Python. */

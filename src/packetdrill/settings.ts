@@ -109,6 +109,8 @@ const WITHOUT_MEANING = new Set([
   'send_omit_free',
   'tcp_ts_ecr_scaled',
   'fm_filename',
+  // The size into which a real device cuts what is injected: here segments arrive as they are written.
+  'mss',
   'v',
   'local_ipv6',
   'fd_so_file',
@@ -149,9 +151,6 @@ export function applyOption(settings: Settings, option: ScriptOption): void {
       return;
     case 'mtu':
       settings.mtu = integer(option, 68, 65535);
-      return;
-    case 'mss':
-      settings.connection = { ...settings.connection, maximumSegmentSize: integer(option, 48, 65495) };
       return;
     case 'local_ip':
       settings.localAddress = ipAddress(option);

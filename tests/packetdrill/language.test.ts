@@ -266,6 +266,24 @@ ${ESTABLISHED}+0 write(4, ..., 100) = 100
     else expect(problem?.message).toContain(message);
   });
 
+  it('knows the members of Linux and FreeBSD, of a connection that is over too', () => {
+    const names =
+      'tcpi_delivery_rate_app_limited, tcpi_busy_time, tcpi_rehash, tcpi_snd_zerowin, tcpi_toe_tid, tcpi_fackets';
+    expect(problemOf(`${ESTABLISHED}+0 %{ assert sum((${names})) >= 0 }%`)).toBeNull();
+    const over = `${ESTABLISHED}+0 < R. 1:1(0) ack 1 win 65535\n+0 %{ assert tcpi_snd_cwnd == 0 and tcpi_state == TCP_CLOSE }%`;
+    expect(problemOf(over)).toBeNull();
+  });
+
+  it('has the congestion window of BSD in bytes', () => {
+    const code = '%{ assert tcpi_snd_cwnd == 10 * tcpi_snd_mss == 10000; assert tcpi_snd_ssthresh == 65535 << 14 }%';
+    expect(runScript(`${ESTABLISHED}+0 ${code}`, { personality: 'bsd' }).problem).toBeNull();
+  });
+
+  it('prints formatted text', () => {
+    const { printed } = runScript(`${ESTABLISHED}+0 %{ print("cwnd %d of %s, 100%%" % (tcpi_snd_cwnd, "it")) }%`);
+    expect(printed).toEqual(['cwnd 10 of it, 100%']);
+  });
+
   it('keeps what code has assigned for the code that follows', () => {
     expect(problemOf(`${ESTABLISHED}+0 %{ old = tcpi_snd_cwnd }%\n+0.1 %{ assert tcpi_snd_cwnd == old }%`)).toBeNull();
   });
