@@ -1,7 +1,7 @@
 /**
  * Our TCP against the kernel's: both families, both ways to open, bulk either way and both ways, every order of closing, over
- * clean, lossy, reordering, duplicating and damaging wires (see `tests/support/matrix.ts`). All connections of a wire are open
- * at the same time; every second one moves.
+ * clean, lossy, reordering, duplicating and damaging wires, and kernels with other settings (`tests/support/matrix.ts`). All
+ * connections of a wire are open at the same time; every second one moves.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ChurnCounts, churn } from '../../src/cli/churn.ts';
@@ -46,6 +46,7 @@ class Lab {
     this.wire = wire;
     this.tap = new TapHost({
       offload: wire.offload,
+      host: { parameters: wire.parameters },
       wrap: (link, runtime) => {
         const now = (): number => runtime.now();
         if (wire.offload) {
@@ -59,7 +60,9 @@ class Lab {
         return this.gate;
       },
     });
-    this.kernel = new KernelPeer(this.tap.namespace);
+    const { namespace } = this.tap;
+    for (const [name, value] of Object.entries(wire.sysctls ?? {})) namespace.sysctl(`net.ipv4.${name}`, value);
+    this.kernel = new KernelPeer(namespace);
   }
 
   async start(): Promise<void> {
@@ -181,7 +184,7 @@ describe.runIf(hasKernel())('every connection with the kernel', () => {
       it('leaves nothing open, and neither end with a complaint about what the other has sent', async () => {
         await until(() => lab.unfinished() === '');
         const { namespace, host } = lab.tap;
-        const { loss = 0, reorder = 0, duplicate = 0, corrupt = 0 } = wire.impairments ?? {};
+        const { loss = 0, reorder = 0, duplicate = 0, corrupt = 0, congestion = 0 } = wire.impairments ?? {};
         const complaints = namespace.complaints();
         if (corrupt > 0) {
           // Both ends have seen damage, and by the checksums.
@@ -201,6 +204,7 @@ describe.runIf(hasKernel())('every connection with the kernel', () => {
           expect(direction.counters.reordered > 0).toBe(reorder > 0);
           expect(direction.counters.duplicated > 0).toBe(duplicate > 0);
           expect(direction.counters.corrupted > 0).toBe(corrupt > 0);
+          expect(direction.counters.marked > 0).toBe(congestion > 0);
         }
       });
     });

@@ -1,5 +1,6 @@
 /** Every way in which a connection with the kernel can be opened, used and closed, over every kind of wire. */
 import type { DirectionSettings } from '../../src/link/index.ts';
+import type { TcpParameters } from '../../src/tcp/index.ts';
 import type { Closing } from './connection-end.mjs';
 
 /** What is left out of a wire is perfect, both ways. */
@@ -10,6 +11,10 @@ export interface Wire {
   readonly impairments?: Partial<DirectionSettings>;
   /** Bytes that a side sends which sends. */
   readonly bytes: number;
+  /** Settings of the kernel, names below `net.ipv4`. */
+  readonly sysctls?: Readonly<Record<string, number>>;
+  /** Settings of our TCP. */
+  readonly parameters?: Partial<TcpParameters>;
 }
 
 /** A little longer than memory: what overtakes must have something to overtake. */
@@ -28,6 +33,21 @@ export const WIRES: readonly Wire[] = [
   { name: 'reordering', offload: false, bytes: 256 * KIBIBYTE, impairments: { ...DELAY, reorder: 0.05 } },
   { name: 'duplication', offload: false, bytes: 256 * KIBIBYTE, impairments: { ...DELAY, duplicate: 0.05 } },
   { name: 'corruption', offload: false, bytes: 128 * KIBIBYTE, impairments: { ...DELAY, corrupt: 0.02 } },
+  {
+    name: '1 % loss, a kernel without SACK, timestamps and window scale',
+    offload: false,
+    bytes: 128 * KIBIBYTE,
+    impairments: { ...DELAY, loss: 0.01 },
+    sysctls: { tcp_sack: 0, tcp_timestamps: 0, tcp_window_scaling: 0 },
+  },
+  {
+    name: 'congestion marks, both ends ask for ECN',
+    offload: false,
+    bytes: 128 * KIBIBYTE,
+    impairments: { ...DELAY, congestion: 0.05 },
+    sysctls: { tcp_ecn: 1 },
+    parameters: { ecn: 'request' },
+  },
 ];
 
 export const FAMILIES = ['IPv4', 'IPv6'] as const;

@@ -23,6 +23,7 @@ function whyNot(): string | null {
   }
   if (!hasProgram('ip', 'iproute2')) return 'there is no ip command';
   if (!hasProgram('ping', 'iputils-ping')) return 'there is no ping command';
+  if (!hasProgram('sysctl', 'procps')) return 'there is no sysctl command';
   if (!hasProgram('curl')) return 'there is no curl command';
   const probe = `chimney-probe-${process.pid}`;
   const made = spawnSync('ip', ['netns', 'add', probe], { encoding: 'utf8' });
@@ -90,6 +91,11 @@ export class Namespace {
   /** Runs `ip` inside. */
   ip(...args: string[]): string {
     return execFileSync('ip', ['-n', this.name, ...args], { encoding: 'utf8' });
+  }
+
+  /** Changes a setting of the kernel inside, for example `net.ipv4.tcp_sack`. */
+  sysctl(name: string, value: number): void {
+    execFileSync('ip', ['netns', 'exec', this.name, 'sysctl', '-qw', `${name}=${value}`]);
   }
 
   /** Starts a program inside; it is ended with the namespace. */
