@@ -10,6 +10,7 @@ import {
   Disposition,
   isContinuable,
   isOffloadable,
+  type LossRecoveryState,
   output,
   segmentArrives,
   send,
@@ -186,7 +187,7 @@ class HandOver implements ConnectionOwner {
 
   private extension(reader: InputReader): TcpExtensionState {
     const list = <T>(most: number, make: () => T): T[] => Array.from({ length: reader.below(most + 1) }, make);
-    return {
+    const extension: TcpExtensionState = {
       revision: 1,
       outOfOrder: list(4, () => ({ sequence: RCV + reader.nearby(), bytes: new Uint8Array(reader.u16() % 5_000) })),
       scoreboard: list(8, () => SND + reader.nearby()),
@@ -202,6 +203,53 @@ class HandOver implements ConnectionOwner {
       swsDelta: anyNumber(reader),
       quickAcks: anyNumber(reader),
       outOfOrderFin: reader.below(3) === 0 ? RCV + reader.nearby() : null,
+    };
+    if (reader.below(2) === 1) extension.lossRecovery = this.lossRecovery(reader);
+    return extension;
+  }
+
+  private lossRecovery(reader: InputReader): LossRecoveryState {
+    const flag = (): boolean => reader.below(2) === 1;
+    const ranges: number[] = [];
+    for (let i = reader.below(6); i > 0; i--) ranges.push(SND + reader.nearby(), anyNumber(reader), reader.u8());
+    return {
+      minimumRtt: anyNumber(reader),
+      recentMinimumRtt: anyNumber(reader),
+      reorderingSeen: flag(),
+      reorderingMultiplier: anyNumber(reader),
+      reorderingPersist: anyNumber(reader),
+      duplicateSackRound: flag() ? anyNumber(reader) : null,
+      timeoutRecovery: flag(),
+      flight: flag()
+        ? {
+            ranges: flag() ? [SND, anyNumber(reader), reader.u8()] : ranges,
+            rackAge: flag() ? anyNumber(reader) : null,
+            rackEnd: SND + reader.nearby(),
+            rackRtt: anyNumber(reader),
+            fack: anyNumber(reader),
+            probeEnd: flag() ? SND + reader.nearby() : null,
+            probeIsRetransmission: flag(),
+            prrDelivered: anyNumber(reader),
+            prrOut: anyNumber(reader),
+            recoverFlightSize: anyNumber(reader),
+            frto: reader.u8(),
+            timerDelta: anyNumber(reader),
+            timerProbes: flag(),
+          }
+        : null,
+      undo: flag()
+        ? {
+            cWnd: anyNumber(reader),
+            ssThresh: anyNumber(reader),
+            congestion: {},
+            age: anyNumber(reader),
+            marker: anyNumber(reader),
+            afterTimeout: flag(),
+            retransmittedBytes: anyNumber(reader),
+            retransmitted: flag(),
+            timestamp: anyNumber(reader),
+          }
+        : null,
     };
   }
 

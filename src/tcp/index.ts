@@ -32,6 +32,7 @@ export { TimingWheel, WheelEntry } from './timing-wheel.ts';
 export { sendAck } from './transmit.ts';
 export {
   type ExtensionPart,
+  type LossRecoveryState,
   MAX_RT_UNLIMITED,
   type OutOfOrderSegment,
   TcpCachedFlag,
