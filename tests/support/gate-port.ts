@@ -1,6 +1,7 @@
 /**
- * A port with a gate for each connection, so that a test decides who was first. At a closed gate waits what is sent from the
- * first FIN on; what comes before it passes, for the FIN may have to wait for its acknowledgment.
+ * A port with a gate for each connection, so that a test decides who was first. At a closed gate our FIN waits, and everything
+ * else from the peer's FIN on, so that nothing acknowledges that one before ours has come. Until then the rest passes: each
+ * end's FIN may have to wait for acknowledgments of what was before it.
  */
 import { discardFrame, type LinkPort } from '../../src/link/index.ts';
 import { EtherType, readUint16, TcpFlag } from '../../src/wire/index.ts';
@@ -13,11 +14,17 @@ export class GatePort implements LinkPort {
   onReceive: (frame: Uint8Array, checksumValid?: boolean) => void = discardFrame;
   private readonly inner: LinkPort;
   private readonly closed = new Map<number, (() => void)[]>();
+  /** Gates that the peer's FIN has passed. */
+  private readonly sealed = new Set<number>();
   private readonly heard = new Map<number, () => void>();
 
   constructor(inner: LinkPort) {
     this.inner = inner;
-    inner.onReceive = (frame, checksumValid) => this.onReceive(frame, checksumValid);
+    inner.onReceive = (frame, checksumValid) => {
+      const { port, isFin } = this.look(frame);
+      if (isFin) this.sealed.add(port);
+      this.onReceive(frame, checksumValid);
+    };
   }
 
   get name(): string {
@@ -47,6 +54,7 @@ export class GatePort implements LinkPort {
     const held = this.closed.get(port) ?? [];
     this.closed.delete(port);
     this.heard.delete(port);
+    this.sealed.delete(port);
     for (const send of held) send();
   }
 
@@ -59,17 +67,21 @@ export class GatePort implements LinkPort {
   }
 
   private pass(frame: Uint8Array, send: () => void): void {
-    const at = readUint16(frame, 12) === EtherType.IPV4 ? IPV4_SEGMENT : IPV6_SEGMENT;
-    // Anything shorter is no TCP segment.
-    const port = frame.length < at + 20 ? -1 : this.gateOf(frame, at);
-    const held = this.closed.get(port);
-    const isFin = held !== undefined && (frame[at + 13] & TcpFlag.FIN) !== 0;
-    if (held === undefined || (held.length === 0 && !isFin)) {
+    const { port, isFin } = this.look(frame);
+    if (port < 0 || !(isFin || this.sealed.has(port))) {
       send();
       return;
     }
-    held.push(send);
-    this.heard.get(port)?.();
+    this.closed.get(port)?.push(send);
+    if (isFin) this.heard.get(port)?.();
+  }
+
+  /** The closed gate that a frame comes to, -1 for none, and whether it brings a FIN there. */
+  private look(frame: Uint8Array): { port: number; isFin: boolean } {
+    const at = readUint16(frame, 12) === EtherType.IPV4 ? IPV4_SEGMENT : IPV6_SEGMENT;
+    // Anything shorter is no TCP segment.
+    const port = frame.length < at + 20 ? -1 : this.gateOf(frame, at);
+    return { port, isFin: port >= 0 && (frame[at + 13] & TcpFlag.FIN) !== 0 };
   }
 
   /** The closed gate that the segment comes to, -1 for none. */
