@@ -33,6 +33,11 @@ export function output(tcp: TcpContext, cb: ControlBlock): void {
 
 /** Sends from SND.NXT on, and notes what ended it: the congestion window, or anything else. */
 function outputFromNext(tcp: TcpContext, cb: ControlBlock): void {
+  if (cb.flight === null && cb.sendQueue.length === 0 && !finPending(cb)) {
+    // A connection that only receives passes here with every segment.
+    if (cb.unlimitedSince < 0) cb.unlimitedSince = tcp.now;
+    return;
+  }
   restartAfterIdle(tcp, cb);
   const { flight, delegated: d } = cb;
   const { sndMax } = d;
@@ -105,11 +110,10 @@ function waitsForSmall(tcp: TcpContext, cb: ControlBlock): boolean {
 /** RFC 5681 section 4.1: after idling for an RTO the window restarts from the initial one. */
 function restartAfterIdle(tcp: TcpContext, cb: ControlBlock): void {
   const d = cb.delegated;
-  if (d.sndMax !== d.sndUna || cb.lastSendAt === 0) return;
+  if (d.sndMax !== d.sndUna || cb.lastSendAt === 0 || cb.sendQueue.length === 0) return;
   const idle = tcp.now - cb.lastSendAt;
   const rto = (backedOffRto(tcp, cb, 0) * 1_000_000) / tcp.parameters.ticksPerSecond;
   if (idle <= rto || tcp.parameters.idleRestart === 'none') return;
-  if (cb.sendQueue.length === 0) return;
   const restart = Math.min(d.cWnd, initialWindow(tcp, cb));
   if (tcp.parameters.idleRestart === 'decay') {
     // RFC 2861 section 3: what the path could take is remembered as the slow start threshold.
