@@ -5,6 +5,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { CloseReason, Connection } from '../host/index.ts';
 import type { Host } from './host.ts';
+import { resetSocket } from './reset-socket.ts';
 
 /** Where the gateway listens and where it leads. */
 export interface GatewayOptions {
@@ -76,7 +77,7 @@ export class Gateway {
     } catch {
       // Every port towards the server is in use: the client learns it as from a machine that has no room.
       this.refused++;
-      socket.resetAndDestroy();
+      resetSocket(socket);
       return;
     }
     this.relays.add(relay);
@@ -118,7 +119,7 @@ class Relay {
   /** Ends the relay at once, both sides with a reset. */
   reset(): void {
     this.connection.abort();
-    this.socket.resetAndDestroy();
+    resetSocket(this.socket);
   }
 
   private toClient(): void {
@@ -130,7 +131,7 @@ class Relay {
   }
 
   private closed(reason: CloseReason): void {
-    if (reason !== null) this.socket.resetAndDestroy();
+    if (reason !== null) resetSocket(this.socket);
     else if (!this.socket.writableEnded) this.socket.end();
   }
 }
